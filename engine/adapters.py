@@ -1,0 +1,198 @@
+"""What a plugin implements (Source, Enricher, Vendor) and what it is handed (Context).
+
+An adapter is a class with a name, one sentence about itself and a JSON Schema for its configuration; it is built as
+`cls(config, context)` with secrets already resolved to text. Methods are plain and blocking: the engine overlaps them
+with threads, so an adapter must not keep per-call state on itself without a lock. A new need becomes a new field of
+`Context`; no signature changes.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from engine.http import Http
+from engine.limits import Gate, Limits, OpenGate
+from engine.records import Delivery, Field, Found, Outcome, Program, RawLead
+
+#: The adapter interface that this engine speaks; an adapter states the one it was written for.
+API_VERSION = 1
+
+Config = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the engine hands every adapter.
+
+    now: the time, Unix seconds. sleep: waits that many seconds. folder: relative paths start here.
+    gate: the limits declared by the adapter, enforced; `http(base_url)` opens a client that goes through it.
+    """
+
+    now: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+    folder: Path = field(default_factory=Path)
+    gate: Gate = field(default_factory=OpenGate)
+    log: logging.Logger = field(default_factory=lambda: logging.getLogger("engine"))
+
+    def http(self, base_url: str, *, timeout: float = 30.0, max_bytes: int = 32 * 2**20) -> Http:
+        """Open a client for `base_url`; `timeout` in seconds per call, answers above `max_bytes` are refused."""
+        return Http(base_url, gate=self.gate, timeout=timeout, max_bytes=max_bytes)
+
+
+class Adapter(ABC):
+    """What all adapters share. `secrets` names the configuration keys whose values are never shown."""
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    config_schema: ClassVar[Mapping[str, Any]] = {"type": "object", "additionalProperties": False}
+    secrets: ClassVar[tuple[str, ...]] = ()
+    api_version: ClassVar[int] = API_VERSION
+
+    def __init__(self, config: Config, context: Context) -> None:
+        self.config = config
+        self.context = context
+
+    def close(self) -> None:  # noqa: B027 - most adapters hold nothing
+        """Release what the adapter holds open."""
+
+
+class Source(Adapter):
+    """Yields the rows of one export, in order, streamed: memory must not grow with the number of rows."""
+
+    @property
+    @abstractmethod
+    def label(self) -> str:
+        """What people are shown as the origin, usually the file's name."""
+
+    @abstractmethod
+    def columns(self) -> Sequence[str]:
+        """The names of the columns; empty where rows need not share any. Raises SpecError if there is no source."""
+
+    @abstractmethod
+    def rows(self) -> Iterator[RawLead]:
+        """Yield each row; one that cannot be read is yielded with its `problem`, never raised."""
+
+    def notes(self) -> Sequence[str]:
+        """What was noticed about the source so far (encoding, delimiter, repaired lines), for people."""
+        return ()
+
+    def progress(self) -> tuple[int, int] | None:
+        """Bytes read and bytes in all, or None where the end is not known."""
+        return None
+
+
+AnswerClass = Literal["hit", "miss", "skipped", "suppressed", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A value that an enricher offers; `confidence` from 0 to 1."""
+
+    value: Any
+    confidence: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class EnrichAnswer:
+    """The end of one enrichment step. `cost` in the provider's credits; `detail` is for people."""
+
+    outcome: AnswerClass
+    findings: Mapping[str, Finding] = field(default_factory=dict)
+    cost: float = 0.0
+    detail: str = ""
+
+
+class Enricher(Adapter):
+    """Offers values for a lead's missing fields.
+
+    `provides` lists the lead fields it can fill. With `online` the engine calls it in a thread, writes the call to the
+    ledger first and never repeats an answered one. With `rewrites` its values replace captured ones by their
+    normal form; any other enricher only fills what is missing.
+    """
+
+    provides: tuple[str, ...] = ()
+    online: ClassVar[bool] = False
+    rewrites: ClassVar[bool] = False
+
+    @property
+    def valid_for(self) -> float:
+        """Seconds for which an answer may be used again without asking (and paying) anew."""
+        return 30 * 86400.0
+
+    @property
+    def limits(self) -> Limits:
+        return Limits()
+
+    def request_key(self, lead: Mapping[str, Any], wanted: Sequence[str]) -> str | None:
+        """A text that is equal for equal requests (the ledger's key), or None if the lead has too little to ask."""
+        return None
+
+    @abstractmethod
+    def enrich(self, lead: Mapping[str, Any], wanted: Sequence[str]) -> EnrichAnswer:
+        """Ask for the `wanted` fields of a lead (its fields by name).
+
+        Raises CredentialsError or VendorUnavailable (this provider is left out for the rest of the run), RetryLater,
+        NoAnswer (possibly charged).
+        """
+
+
+class Vendor(Adapter):
+    """A marketing automation tool that leads are written to. One `Outcome` per record, in the order given.
+
+    `keys`: the match keys it understands, as matching rules name them. `email_field`: the remote field that holds the
+    address. `has_programs`: whether leads can be put in programs.
+    """
+
+    keys: ClassVar[tuple[str, ...]]
+    email_field: ClassVar[str]
+    has_programs: ClassVar[bool] = False
+    #: Seconds after which an unanswered write can no longer take effect and may be looked up.
+    settle_after: float = 90.0
+
+    @property
+    @abstractmethod
+    def account(self) -> str:
+        """Names the remote account: remote ids, quotas and rate windows belong to it. No secret in it."""
+
+    @property
+    @abstractmethod
+    def limits(self) -> Limits:
+        """What the vendor allows; the engine keeps to it."""
+
+    @abstractmethod
+    def connect(self) -> None:
+        """Sign in. One call. Raises CredentialsError naming the setting to correct, VendorUnavailable."""
+
+    @abstractmethod
+    def fields(self) -> Sequence[Field]:
+        """The live field list."""
+
+    def programs(self, ids: Sequence[str]) -> Mapping[str, Program]:
+        """The programs among `ids` that exist and can take members."""
+        return {}
+
+    @abstractmethod
+    def look_up(self, deliveries: Sequence[Delivery], fields: Sequence[str]) -> Sequence[Sequence[Found]]:
+        """Read the records that each delivery's decision matches, with `fields`. Writes nothing."""
+
+    @abstractmethod
+    def sync(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
+        """Write up to `limits.batch_size` records that are all decided by the same key.
+
+        Raises AbortRun or RetryLater where nothing was executed, NoAnswer where that is unclear.
+        """
+
+    def enroll(self, program_id: str, status: str, remote_ids: Sequence[str]) -> Sequence[Outcome]:
+        """Give up to `limits.batch_size` persons this status in the program; `satisfied` where they have it already."""
+        raise NotImplementedError(f"{self.name} has no programs")
+
+    @classmethod
+    def sandbox(cls, *, port: int = 0, seed: Mapping[str, Any] | None = None) -> Any:
+        """Return the vendor's local sandbox server (an `engine.testing.server.Sandbox`), not yet started."""
+        raise NotImplementedError(f"{cls.name} ships no sandbox")

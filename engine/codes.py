@@ -1,0 +1,70 @@
+"""The failure codes: what each means, who fixes it, how, and whether a retry can succeed as it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Owner = Literal["you", "admin", "vendor"]
+
+#: How an owner is called to people: *you* fix data, an *admin* fixes configuration, the *vendor* only needs time.
+OWNERS: dict[Owner, str] = {"you": "you: data", "admin": "admin: configuration", "vendor": "vendor: later"}
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """One kind of failure. `retryable`: a retry can succeed although nobody changed anything."""
+
+    name: str
+    meaning: str
+    owner: Owner
+    fix: str
+    retryable: bool = False
+
+
+def _table(*codes: Code) -> dict[str, Code]:
+    return {code.name: code for code in codes}
+
+
+CODES: dict[str, Code] = _table(
+    Code("UNREADABLE_ROW", "A row of the source could not be read as a lead.", "you",
+         "Correct the row in the source file and run again; the file and line are shown."),
+    Code("MISSING_REQUIRED_VALUE", "The lead lacks a value that is required.", "you",
+         "Complete the row in the source (file and line are shown) and run again."),
+    Code("MISSING_MATCH_KEY", "No matching rule has a value for this lead, usually because it has no email address.",
+         "you", "Add an email address, or an enrichment step that finds one, and retry."),
+    Code("DATA_VALUE_VALIDATION", "A value does not have the form, type, length or option that the field takes.",
+         "you", "Correct the value, or the expression that makes it, and retry."),
+    Code("NO_TAG_MAPPING", "A qualifier answer has no option in the mapping.", "admin",
+         "Add the answer under `qualifiers: … options:` in the mapping and retry."),
+    Code("MISSING_REMOTE_FIELD", "The mapping names a field that the vendor does not have or does not let us write.",
+         "admin", "Correct the field name in the mapping, or restore the field at the vendor, and retry."),
+    Code("CAMPAIGN_NOT_WRITABLE", "The program does not exist, is archived, or cannot take members.", "admin",
+         "Correct the program id in the mapping, or the program at the vendor, and retry."),
+    Code("INVALID_CAMPAIGN_STATUS", "The program has no such status.", "admin",
+         "Use a status of the program's channel, written exactly as there, and retry."),
+    Code("AMBIGUOUS_MATCH", "Several records at the vendor have this key.", "admin",
+         "Merge the duplicates at the vendor and retry."),
+    Code("ALREADY_EXISTS", "The record exists already and the spec allows creating only.", "admin",
+         "Nothing, or allow updates in the matching spec and retry."),
+    Code("REMOTE_RECORD_GONE", "The record that this lead was written to no longer exists, and no other key matches.",
+         "admin", "Restore the record at the vendor or give the lead an email address, and retry."),
+    Code("AUTHENTICATION", "The vendor did not accept the credentials.", "admin",
+         "Correct the credentials of the destination and retry."),
+    Code("CONNECTION_PERMISSION", "Signing in works, but the permission for this object is missing.", "admin",
+         "Give the API user the permission, and retry."),
+    Code("RATE_OR_QUOTA", "The vendor's limit was reached.", "vendor", "Retry later.", retryable=True),
+    Code("REMOTE_UNAVAILABLE", "The vendor did not answer properly, several times over.", "vendor", "Retry later.",
+         retryable=True),
+    Code("UNKNOWN_OUTCOME", "A write was sent and never answered, and looking it up did not settle it.", "vendor",
+         "Retry: the record is looked up again before anything is written.", retryable=True),
+    Code("PLUGIN_ERROR", "A plugin broke on this lead.", "admin",
+         "Report the message to the plugin's author; retry after updating the plugin."),
+    Code("UNKNOWN", "The vendor answered with something that is not understood.", "admin",
+         "Look at the vendor's message; retry once its cause is removed.", retryable=True),
+)  # fmt: skip
+
+
+def code(name: str) -> Code:
+    """Return the code called `name`; an undeclared one is shown as itself, owned by the admin."""
+    return CODES.get(name) or Code(name, "A plugin reported this code without describing it.", "admin", "See message.")

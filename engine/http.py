@@ -1,0 +1,197 @@
+"""HTTP for every adapter: deadlines, size caps, redaction, retry, limits and the guard against internal addresses.
+
+This is the only module that knows the HTTP library. It turns every way a call can go wrong into the three that matter:
+the call had no effect (`RetryLater`), its effect is unknown (`NoAnswer`), or there is an answer (`Reply`), whatever its
+status says.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import orjson
+
+from engine.errors import NoAnswer, RetryLater, SpecError
+from engine.limits import Gate, OpenGate
+
+_SECRET_PARAMETER = re.compile(
+    r"(?i)((?:access_token|refresh_token|client_secret|api_?key|apikey|assertion|password|secret|token)"
+    r"[\"']?\s*[=:]\s*[\"']?)([^&\s\"',}]+)"
+)
+_BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=:!-]+")
+
+
+def redact(text: str) -> str:
+    """Replace whatever looks like a secret in a URL, header or body by `***`."""
+    return _BEARER.sub(r"\1 ***", _SECRET_PARAMETER.sub(r"\1***", text))
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer: status, lower-case headers and the body as bytes."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The body as JSON, or None where it is empty or no JSON."""
+        try:
+            return orjson.loads(self.body)
+        except orjson.JSONDecodeError:
+            return None
+
+    def excerpt(self, length: int = 200) -> str:
+        """The start of the body as text without secrets, for messages."""
+        return redact(self.body[: length * 4].decode("utf-8", "replace"))[:length]
+
+
+class Http:
+    """A client for one base URL. Thread-safe; connections are kept open and shared."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        gate: Gate | None = None,
+        timeout: float = 30.0,
+        max_bytes: int = 32 * 2**20,
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._gate: Gate = gate or OpenGate()
+        self._max_bytes = max_bytes
+        self._checked: set[str] = set()
+        self._lock = threading.Lock()
+        _check_scheme(self.base_url)
+        self._client = httpx.Client(
+            timeout=httpx.Timeout(timeout, connect=min(timeout, 10.0), pool=None),
+            limits=httpx.Limits(max_connections=64, max_keepalive_connections=64),
+            follow_redirects=False,
+            trust_env=False,
+            headers={"User-Agent": "lead-engine"},
+        )
+
+    def close(self) -> None:
+        self._client.close()
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | list[tuple[str, str]] | None = None,
+        headers: Mapping[str, str] | None = None,
+        json: Any = None,
+        form: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        counted: bool = True,
+        timeout: float | None = None,
+    ) -> Reply:
+        """Make one call and return its reply, whatever the status.
+
+        `path` is joined to the base URL, or is an absolute URL of its own. A call that is not `counted` takes no place
+        in the rate window or the quota. Raises RetryLater where the call never went out, NoAnswer where it did and no
+        whole answer came back, VendorUnavailable where the gate refuses, SpecError for a forbidden address.
+        """
+        url = path if "://" in path else self.base_url + path
+        self._check_host(url)
+        merged = dict(headers or {})
+        if json is not None:
+            content = orjson.dumps(json)
+            merged.setdefault("Content-Type", "application/json")
+        options: dict[str, Any] = {"headers": merged, "params": params, "content": content, "data": form}
+        if timeout is not None:
+            options["timeout"] = timeout
+        with self._gate.call(counted=counted):
+            try:
+                reply = self._read(method, url, options)
+            except (RetryLater, httpx.HTTPError):
+                self._gate.report(healthy=False)
+                raise
+            self._gate.report(healthy=reply.status < 500)
+            return reply
+
+    def _read(self, method: str, url: str, options: Mapping[str, Any]) -> Reply:
+        where = f"{method} {redact(url)}"
+        try:
+            with self._client.stream(method, url, **options) as response:
+                parts: list[bytes] = []
+                size = 0
+                for part in response.iter_bytes():
+                    size += len(part)
+                    if size > self._max_bytes:
+                        raise NoAnswer(f"the answer is larger than {self._max_bytes} bytes", where=where)
+                    parts.append(part)
+                return Reply(response.status_code, dict(response.headers), b"".join(parts))
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise RetryLater(f"no connection: {_reason(error)}", where=where, after=2.0) from error
+        except httpx.TimeoutException as error:
+            raise NoAnswer("no answer within the time allowed", where=where, after=5.0) from error
+        except httpx.TransportError as error:
+            raise NoAnswer(f"the connection broke: {_reason(error)}", where=where, after=2.0) from error
+
+    def _check_host(self, url: str) -> None:
+        parts = urlsplit(url)
+        key = f"{parts.scheme}://{parts.netloc}"
+        with self._lock:
+            if key in self._checked:
+                return
+        _check_scheme(url)
+        _check_address(url)
+        with self._lock:
+            self._checked.add(key)
+
+
+def _reason(error: Exception) -> str:
+    return redact(str(error)) or type(error).__name__
+
+
+def _is_loopback_name(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_scheme(url: str) -> None:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.username or parts.password:
+        raise SpecError("a URL must not hold a user name or password", where=redact(url.split("@")[-1]))
+    if parts.scheme == "https" and host:
+        return
+    if parts.scheme == "http" and _is_loopback_name(host):
+        return
+    raise SpecError(
+        f"{redact(url)!r} is not an https address",
+        why="credentials and personal data are sent there",
+        fix="Use https://…; plain http is allowed for a sandbox on this machine only.",
+    )
+
+
+def _check_address(url: str) -> None:
+    """Refuse a public-looking name that leads to an internal address (a redirected or mistyped host)."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if _is_loopback_name(host):
+        return
+    try:
+        found = socket.getaddrinfo(host, parts.port or 443, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise RetryLater(f"the host {host!r} is not known: {error.strerror}", where=host, after=5.0) from error
+    for *_, address in found:
+        if not ipaddress.ip_address(str(address[0]).split("%")[0]).is_global:
+            raise SpecError(
+                f"{host!r} leads to the internal address {address[0]}",
+                fix="Use the vendor's public host name.",
+            )

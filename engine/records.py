@@ -1,0 +1,164 @@
+"""The values that travel between the stages: frozen, typed, and free of behaviour.
+
+    RawLead ──capture──▶ Lead ──enrich──▶ Lead + Value… ──map──▶ Write ──match──▶ Delivery ──sync──▶ Outcome
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from engine.codes import code as _code
+
+#: The fields every lead may have; a source profile may add others of its own.
+LEAD_FIELDS: tuple[str, ...] = (
+    "first_name", "last_name", "email", "phone", "mobile_phone", "job_title", "department", "company",
+    "company_domain", "company_size", "industry", "website", "linkedin_url", "twitter_url", "facebook_url",
+    "address", "city", "state", "postal_code", "country", "description", "notes", "badge_id", "event",
+    "captured_at", "captured_by", "remote_id", "email_type",
+)  # fmt: skip
+
+#: What the engine adds of its own to what an expression sees as `lead`.
+DERIVED_FIELDS: tuple[str, ...] = ("scans",)
+
+Answer = str | list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class RawLead:
+    """One row as the source gave it. `line` counts from 1; a `problem` says why the row cannot be used."""
+
+    values: Mapping[str, str]
+    line: int
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """A captured person. `fields` hold text by field name; `events` count the scans per event."""
+
+    id: int
+    key: str
+    fields: dict[str, Any]
+    qualifiers: dict[str, Answer] = field(default_factory=dict)
+    events: dict[str, int] = field(default_factory=dict)
+    remote_id: str | None = None
+
+    @property
+    def scans(self) -> int:
+        return sum(self.events.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """An enriched value with its provenance. `confidence` 0 to 1; `cost` in the provider's credits; `at` Unix time."""
+
+    field: str
+    value: Any
+    provider: str
+    confidence: float = 1.0
+    cost: float = 0.0
+    at: float = 0.0
+    replaced: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a lead failed: our code, the vendor's own, and the field concerned when there is one."""
+
+    code: str
+    message: str
+    field: str = ""
+    vendor_code: str = ""
+    endpoint: str = ""
+
+    @property
+    def owner(self) -> str:
+        return _code(self.code).owner
+
+    @property
+    def retryable(self) -> bool:
+        return _code(self.code).retryable
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of the vendor's object. `length` in characters, None when unlimited or unknown."""
+
+    name: str
+    type: str = "string"
+    label: str = ""
+    length: int | None = None
+    writable: bool = True
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A vendor's program (campaign) that can take members, with the statuses a member may have."""
+
+    id: str
+    name: str
+    statuses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A wish to have a lead in a program with a status."""
+
+    program_id: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """What the mapping makes of one lead. `if_blank` values go only where the remote field is empty."""
+
+    fields: dict[str, Any]
+    if_blank: dict[str, Any] = field(default_factory=dict)
+    memberships: tuple[Membership, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Which key a lead is written by: `by` is one of the vendor's keys, `value` the key's value."""
+
+    by: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One record of a vendor call: the lead, its decision and the fields to write."""
+
+    lead_id: int
+    decision: Decision
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A record read back from the vendor: its id and the values of the fields asked for."""
+
+    remote_id: str
+    values: Mapping[str, Any]
+
+
+Status = Literal["created", "updated", "satisfied", "failed", "missing", "unknown", "later"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one record.
+
+    `created`, `updated`: written. `satisfied`: nothing to do, it already is so. `failed`: see `failure`.
+    `missing`: the key matches no record, so the next matching rule is tried. `unknown`: sent, effect unclear.
+    `later`: not executed; the same record can be sent again after `after` seconds.
+    """
+
+    status: Status
+    remote_id: str | None = None
+    failure: Failure | None = None
+    after: float = 0.0
+    answer: Any = None

@@ -1,0 +1,1 @@
+"""What plugin authors build and test with: the sandbox server base and the conformance suites."""
