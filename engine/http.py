@@ -167,7 +167,7 @@ def _check_scheme(url: str) -> None:
     parts = urlsplit(url)
     host = parts.hostname or ""
     if parts.username or parts.password:
-        raise SpecError("a URL must not hold a user name or password", where=redact(url.split("@")[-1]))
+        raise SpecError("a URL must not hold a user name or password", where=redact(url.rsplit("@", maxsplit=1)[-1]))
     if parts.scheme == "https" and host:
         return
     if parts.scheme == "http" and _is_loopback_name(host):

@@ -18,7 +18,7 @@ from engine.errors import VendorUnavailable
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a vendor allows: `calls` per `window` seconds, calls at once, calls a day, records a call (None = no limit)."""
+    """What a vendor allows: records a call, `calls` per `window` seconds, calls at once and a day; None is no limit."""
 
     batch_size: int = 1
     calls: int | None = None

@@ -1,6 +1,6 @@
 """The values that travel between the stages: frozen, typed, and free of behaviour.
 
-    RawLead ──capture──▶ Lead ──enrich──▶ Lead + Value… ──map──▶ Write ──match──▶ Delivery ──sync──▶ Outcome
+RawLead ──capture──▶ Lead ──enrich──▶ Lead + Value… ──map──▶ Write ──match──▶ Delivery ──sync──▶ Outcome
 """
 
 from __future__ import annotations

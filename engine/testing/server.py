@@ -202,18 +202,18 @@ class Sandbox:
         if request.path.startswith(CONTROL):
             return self._control(request)
         with self.lock:
-            fault = next((fault for fault in self.faults if fault.takes(request)), None)
+            fault = next((candidate for candidate in self.faults if candidate.takes(request)), None)
         if fault is None:
             return self._executed(request)
         if fault.delay:
             time.sleep(fault.delay)
         if fault.drop == "before":
-            self._note(request, None, fault)
+            self._note(request, None, faulty=True)
             return None
         if fault.status or fault.body is not None:
-            return self._note(request, Response(fault.status or 200, fault.body), fault)
+            return self._noted(request, Response(fault.status or 200, fault.body), faulty=True)
         if fault.error:
-            return self._note(request, self.error_response(fault.error), fault)
+            return self._noted(request, self.error_response(fault.error), faulty=True)
         response = self._executed(request)
         if fault.drop == "after":
             return None
@@ -225,21 +225,25 @@ class Sandbox:
         return response
 
     def _executed(self, request: Request) -> Response:
-        return self._note(request, self.handle(request), None)
+        return self._noted(request, self.handle(request))
 
-    def _note(self, request: Request, response: Response | None, fault: Fault | None) -> Any:
-        if self._keep_journal:
-            entry = {
-                "request": f"{request.method} {request.path}",
-                "query": dict(request.query),
-                "bytes": len(request.body),
-                "status": response.status if response else None,
-                "fault": fault is not None,
-                "body": request.body[:4096].decode("utf-8", "replace") if "token" not in request.path else "***",
-            }
-            with self.lock:
-                self.journal.append(entry)
+    def _noted(self, request: Request, response: Response, *, faulty: bool = False) -> Response:
+        self._note(request, response.status, faulty=faulty)
         return response
+
+    def _note(self, request: Request, status: int | None, *, faulty: bool = False) -> None:
+        if not self._keep_journal:
+            return
+        entry = {
+            "request": f"{request.method} {request.path}",
+            "query": dict(request.query),
+            "bytes": len(request.body),
+            "status": status,
+            "fault": faulty,
+            "body": request.body[:4096].decode("utf-8", "replace") if "token" not in request.path else "***",
+        }
+        with self.lock:
+            self.journal.append(entry)
 
     def _control(self, request: Request) -> Response:
         what = request.path[len(CONTROL) :]
