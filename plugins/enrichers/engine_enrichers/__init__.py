@@ -1,0 +1,1 @@
+"""Enrichers for Lead Engine: offline normalisation and declared HTTP providers."""

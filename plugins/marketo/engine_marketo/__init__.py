@@ -1,0 +1,1 @@
+"""Marketo Engage for Lead Engine."""

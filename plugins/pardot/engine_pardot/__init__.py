@@ -1,0 +1,1 @@
+"""Pardot (Account Engagement) for Lead Engine."""
