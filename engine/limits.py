@@ -63,23 +63,27 @@ class LimitedGate:
 
     def __init__(
         self,
-        account: str,
-        limits: Limits,
         tally: Tally,
         *,
         now: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
         trip_after: int = 8,
     ) -> None:
-        self.account = account
-        self.limits = limits
+        self.account = ""
+        self.limits = Limits()
         self._tally = tally
         self._now = now
         self._sleep = sleep
-        self._places = threading.BoundedSemaphore(max(1, limits.concurrency))
+        self._places = threading.BoundedSemaphore(self.limits.concurrency)
         self._trip_after = trip_after
         self._unhealthy = 0
         self._lock = threading.Lock()
+
+    def declare(self, account: str, limits: Limits) -> None:
+        """Take on the limits of an adapter, which is built with this gate and so declares them afterwards."""
+        self.account = account
+        self.limits = limits
+        self._places = threading.BoundedSemaphore(max(1, limits.concurrency))
 
     @contextmanager
     def call(self, *, counted: bool = True) -> Iterator[None]:

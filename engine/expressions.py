@@ -1,0 +1,191 @@
+"""Expressions: Jinja's grammar, an allow-list over the parsed tree, and Python source for one compiled function.
+
+An expression sees `lead` (the lead's fields, text) and `qualifiers` (the answers, text or a list of texts). Nothing in
+it can reach a Python object: a name after a dot is always a key of a dictionary. Lead values are data, never parsed.
+A known but empty value is an empty text; an unknown name is an error when the spec is read.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jinja2 import Environment, TemplateSyntaxError, nodes
+from jinja2.parser import Parser
+
+from engine import filters as _filters
+
+MAX_SOURCE = 2_000
+MAX_DEPTH = 40
+
+_BINARY: Mapping[type[nodes.Node], str] = {
+    nodes.Add: "+",
+    nodes.Sub: "-",
+    nodes.Div: "/",
+    nodes.FloorDiv: "//",
+    nodes.And: "and",
+    nodes.Or: "or",
+}
+_COMPARE = {"eq": "==", "ne": "!=", "gt": ">", "gteq": ">=", "lt": "<", "lteq": "<=", "in": "in", "notin": "not in"}
+_TESTS = {
+    "blank": "({} is None or {} == '' or {} == [])",
+    "defined": "not ({} is None or {} == '' or {} == [])",
+    "none": "({} is None or {} == '')",
+}
+
+
+class ExpressionError(ValueError):
+    """An expression is not allowed or not understood. `fix` says what to write instead, where that is known."""
+
+    def __init__(self, what: str, fix: str = "") -> None:
+        super().__init__(what)
+        self.fix = fix
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A checked expression: its text, the Python source of its value, and the names that it reads."""
+
+    text: str
+    source: str
+    lead_fields: frozenset[str]
+    qualifiers: frozenset[str]
+
+
+class Names:
+    """What expressions may refer to: lead fields, qualifiers and filters."""
+
+    def __init__(
+        self,
+        fields: Collection[str],
+        qualifiers: Collection[str] = (),
+        filters: Mapping[str, Callable[..., Any]] | None = None,
+    ) -> None:
+        self.fields = frozenset(fields)
+        self.qualifiers = frozenset(qualifiers)
+        self.filters = dict(_filters.BUILT_IN if filters is None else filters)
+
+    def namespace(self) -> dict[str, Any]:
+        """The globals of generated code: nothing but the filters and two helpers."""
+        found: dict[str, Any] = {f"f_{name}": function for name, function in self.filters.items()}
+        return {"__builtins__": {}, **found, "cat": _concatenate, "text": _filters.text}
+
+
+def _concatenate(*parts: Any) -> str:
+    return _filters.bounded("".join([part if part.__class__ is str else _filters.text(part) for part in parts]))
+
+
+def suggestion(name: str, known: Collection[str]) -> str:
+    """A "did you mean" sentence for a name that is not among the known ones, or nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"Did you mean {close[0]!r}?" if close else ""
+
+
+_ENVIRONMENT = Environment(autoescape=False)  # noqa: S701 - used for its grammar; nothing is rendered
+
+
+def parse(source: str, names: Names) -> Expression:
+    """Check one expression and translate it. Raises ExpressionError."""
+    if len(source) > MAX_SOURCE:
+        raise ExpressionError(f"an expression may have {MAX_SOURCE} characters, this one has {len(source)}")
+    if not source.strip():
+        raise ExpressionError("the expression is empty", "Write a lead field, as in `lead.email`.")
+    try:
+        parser = Parser(_ENVIRONMENT, source, state="variable")
+        tree = parser.parse_expression()
+        if not parser.stream.eos:
+            raise ExpressionError(f"unexpected {parser.stream.current.value!r}")
+    except TemplateSyntaxError as error:
+        fix = "Write the bare expression, without braces." if "{" in source else ""
+        raise ExpressionError(f"syntax: {error.message}", fix) from error
+    except RecursionError as error:
+        raise ExpressionError("the expression is nested too deeply") from error
+    writer = _Writer(names)
+    code = writer.write(tree, 0)
+    return Expression(source, code, frozenset(writer.lead_fields), frozenset(writer.qualifiers))
+
+
+def function(expression: Expression, names: Names) -> Callable[[Mapping[str, Any], Mapping[str, Any]], Any]:
+    """Compile one expression on its own, as `function(lead, qualifiers)`."""
+    namespace = names.namespace()
+    exec(  # noqa: S102 - the source was written by _Writer from allow-listed nodes
+        f"def value(lead, answers):\n    get = lead.get\n    return {expression.source}", namespace
+    )
+    compiled: Callable[[Mapping[str, Any], Mapping[str, Any]], Any] = namespace["value"]
+    return compiled
+
+
+class _Writer:
+    """Writes Python source for an allow-listed tree; every other node is refused by name."""
+
+    def __init__(self, names: Names) -> None:
+        self.names = names
+        self.lead_fields: set[str] = set()
+        self.qualifiers: set[str] = set()
+
+    def write(self, node: nodes.Node, depth: int) -> str:
+        if depth > MAX_DEPTH:
+            raise ExpressionError("the expression is nested too deeply")
+        inner = depth + 1
+        match node:
+            case nodes.Const(value=value) if value is None or isinstance(value, (str, int, float, bool)):
+                return repr("" if value is None else value)
+            case nodes.Getattr(node=nodes.Name(name=owner), attr=attribute):
+                return self._look_up(owner, attribute)
+            case nodes.Getitem(node=nodes.Name(name=owner), arg=nodes.Const(value=str(key))):
+                return self._look_up(owner, key)
+            case nodes.Name(name=name):
+                known = ("lead", "qualifiers")
+                if name in known:
+                    raise ExpressionError(f"{name!r} needs a name after it", f"Write `{name}.…`.")
+                fix = f"Write `lead.{name}`." if name in self.names.fields else f"Write {name!r} in quotes for a text."
+                raise ExpressionError(f"unknown name {name!r}", fix)
+            case nodes.Filter():
+                return self._filter(node, inner)
+            case nodes.Test(name=name, node=tested, args=[]) if name in _TESTS:
+                code = self.write(tested, inner)
+                return f"({_TESTS[name].format(code, code, code)})"
+            case nodes.CondExpr(test=test, expr1=yes, expr2=no):
+                other = self.write(no, inner) if no is not None else "''"
+                return f"({self.write(yes, inner)} if {self.write(test, inner)} else {other})"
+            case nodes.Concat(nodes=parts):
+                return f"cat({', '.join(self.write(part, inner) for part in parts)})"
+            case nodes.Not(node=negated):
+                return f"(not {self.write(negated, inner)})"
+            case nodes.Neg(node=negated):
+                return f"(-{self.write(negated, inner)})"
+            case nodes.Compare(expr=left, ops=operands):
+                code = self.write(left, inner)
+                return f"({code}{''.join(f' {_COMPARE[op.op]} {self.write(op.expr, inner)}' for op in operands)})"
+            case nodes.List(items=items) | nodes.Tuple(items=items):
+                return f"[{', '.join(self.write(item, inner) for item in items)}]"
+            case nodes.BinExpr() if type(node) in _BINARY:
+                return f"({self.write(node.left, inner)} {_BINARY[type(node)]} {self.write(node.right, inner)})"
+        raise ExpressionError(
+            f"{type(node).__name__} is not allowed in an expression",
+            "Allowed are lead.…, qualifiers['…'], constants, filters, ~ + - / //, comparisons, and/or/not, if-else.",
+        )
+
+    def _look_up(self, owner: str, key: str) -> str:
+        if owner == "lead":
+            if key not in self.names.fields:
+                raise ExpressionError(f"unknown lead field {key!r}", suggestion(key, self.names.fields))
+            self.lead_fields.add(key)
+            return f"get({key!r}, '')"
+        if owner == "qualifiers":
+            if key not in self.names.qualifiers:
+                raise ExpressionError(f"unknown qualifier {key!r}", suggestion(key, self.names.qualifiers))
+            self.qualifiers.add(key)
+            return f"answers.get({key!r}, '')"
+        raise ExpressionError(f"unknown name {owner!r}", suggestion(owner, ("lead", "qualifiers")))
+
+    def _filter(self, node: nodes.Filter, depth: int) -> str:
+        if node.name not in self.names.filters:
+            raise ExpressionError(f"unknown filter {node.name!r}", suggestion(node.name, self.names.filters))
+        if node.node is None or node.dyn_args or node.dyn_kwargs:
+            raise ExpressionError("a filter takes plain arguments only")
+        arguments = [self.write(node.node, depth), *(self.write(argument, depth) for argument in node.args)]
+        arguments += [f"{pair.key}={self.write(pair.value, depth)}" for pair in node.kwargs]
+        return f"f_{node.name}({', '.join(arguments)})"

@@ -1,0 +1,187 @@
+"""The schema of the state, as named and ordered migrations. Every table and column is commented in the SQL itself."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from sqlite_utils import Database, Migrations
+
+migrations = Migrations("lead-engine")
+
+#: Marks a SQLite file as ours ("LEAD").
+APPLICATION_ID = 0x4C454144
+
+
+@migrations()
+def m001_initial(db: Database) -> None:
+    statement = ""
+    for line in _INITIAL.splitlines(keepends=True):  # executescript would end the migration's transaction
+        statement += line
+        if sqlite3.complete_statement(statement):
+            db.execute(statement)
+            statement = ""
+
+
+_INITIAL = """
+CREATE TABLE integrations (             -- one row for each integration that ever ran on this state
+    id INTEGER PRIMARY KEY,             -- short form of the name, used in all other tables
+    name TEXT NOT NULL UNIQUE           -- the spec's `name`
+) STRICT;
+
+CREATE TABLE runs (                     -- one row for each `engine run` or retry
+    id TEXT PRIMARY KEY,                -- shown to people, sorts by time
+    integration_id INTEGER NOT NULL REFERENCES integrations,
+    spec_path TEXT NOT NULL,            -- where the spec was read, so that a retry can read it again
+    spec_digest TEXT NOT NULL,          -- of the spec and all it refers to
+    source TEXT NOT NULL,               -- what was captured from, for people
+    status TEXT NOT NULL,               -- running, done, interrupted or aborted
+    started_at REAL NOT NULL,           -- Unix time
+    ended_at REAL,                      -- Unix time
+    exit_code INTEGER,                  -- as the command line returned it
+    rows INTEGER NOT NULL DEFAULT 0,    -- rows read from the source
+    known_rows INTEGER NOT NULL DEFAULT 0, -- of these, rows that had been captured before
+    message TEXT NOT NULL DEFAULT ''    -- why the run was aborted
+) STRICT;
+
+CREATE TABLE captures (                 -- one row for each distinct row of a source; never changed
+    id INTEGER PRIMARY KEY,
+    integration_id INTEGER NOT NULL REFERENCES integrations,
+    digest BLOB NOT NULL,               -- of the row's content and how often it occurred before in the same reading
+    lead_id INTEGER NOT NULL REFERENCES leads,
+    run_id TEXT NOT NULL REFERENCES runs,
+    source TEXT NOT NULL,               -- file name or "standard input"
+    line INTEGER NOT NULL,              -- first line of the row, from 1
+    raw TEXT NOT NULL                   -- the row as read, JSON by column
+) STRICT;
+CREATE UNIQUE INDEX captures_by_digest ON captures (integration_id, digest);
+CREATE INDEX captures_by_lead ON captures (lead_id);
+
+CREATE TABLE leads (                    -- the queue: one small row for each lead, changed at every step
+    id INTEGER PRIMARY KEY,
+    integration_id INTEGER NOT NULL REFERENCES integrations,
+    key TEXT NOT NULL,                  -- identity: remote id, email, badge or name, with its kind in front
+    status TEXT NOT NULL,               -- see engine.state.queue
+    not_before REAL NOT NULL DEFAULT 0, -- Unix time before which nothing is done with it
+    attempts INTEGER NOT NULL DEFAULT 0, -- sendings of the present delivery
+    rule INTEGER NOT NULL DEFAULT 0,    -- which of the delivery's matching keys is tried
+    stale INTEGER NOT NULL DEFAULT 0,   -- 1: captured again while in flight, so it starts over when it lands
+    delivery_id INTEGER,                -- the delivery to be sent, or sent last
+    sent_digest BLOB                    -- of the values that the vendor holds, so that nothing is sent twice
+) STRICT;
+CREATE UNIQUE INDEX leads_by_key ON leads (integration_id, key);
+CREATE INDEX leads_by_status ON leads (integration_id, status, id);
+
+CREATE TABLE profiles (                 -- what is known of a lead
+    lead_id INTEGER PRIMARY KEY REFERENCES leads,
+    data TEXT NOT NULL                  -- JSON: fields, qualifiers, and scans by event
+) STRICT;
+
+CREATE TABLE enriched_values (          -- where each enriched value came from
+    lead_id INTEGER NOT NULL REFERENCES leads,
+    field TEXT NOT NULL,
+    provider TEXT NOT NULL,
+    value TEXT NOT NULL,                -- JSON
+    replaced TEXT,                      -- JSON of the captured value of which this is the normal form
+    confidence REAL NOT NULL,           -- 0 to 1
+    cost REAL NOT NULL,                 -- in the provider's credits
+    at REAL NOT NULL,                   -- Unix time
+    PRIMARY KEY (lead_id, field, provider)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE enrichment_steps (         -- how each step of the waterfall ended for a lead
+    lead_id INTEGER NOT NULL REFERENCES leads,
+    step INTEGER NOT NULL,              -- its place in the waterfall, from 0
+    provider TEXT NOT NULL,
+    outcome TEXT NOT NULL,              -- hit, miss, skipped, suppressed, error
+    detail TEXT NOT NULL,
+    at REAL NOT NULL,                   -- Unix time
+    PRIMARY KEY (lead_id, step)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE paid_calls (               -- the ledger: written before the call, settled after it
+    id INTEGER PRIMARY KEY,
+    provider TEXT NOT NULL,
+    request BLOB NOT NULL,              -- digest of what was asked
+    run_id TEXT NOT NULL REFERENCES runs,
+    state TEXT NOT NULL,                -- open (in flight), answered, unanswered (possibly charged), void (not charged)
+    answer TEXT,                        -- JSON
+    cost REAL NOT NULL DEFAULT 0,       -- in the provider's credits
+    opened_at REAL NOT NULL,            -- Unix time
+    settled_at REAL,                    -- Unix time
+    expires_at REAL                     -- Unix time until which the answer may be used again
+) STRICT;
+CREATE INDEX paid_calls_by_request ON paid_calls (provider, request);
+
+CREATE TABLE deliveries (               -- what the mapping made of a lead; never changed
+    id INTEGER PRIMARY KEY,
+    lead_id INTEGER NOT NULL REFERENCES leads,
+    run_id TEXT NOT NULL REFERENCES runs,
+    spec_digest TEXT NOT NULL,
+    payload TEXT NOT NULL               -- JSON: fields, values for blank fields, matching keys, memberships
+) STRICT;
+CREATE INDEX deliveries_by_lead ON deliveries (lead_id);
+
+CREATE TABLE outcomes (                 -- what the vendor answered, one row for each sending
+    id INTEGER PRIMARY KEY,
+    delivery_id INTEGER NOT NULL REFERENCES deliveries,
+    run_id TEXT NOT NULL REFERENCES runs,
+    what TEXT NOT NULL,                 -- person, or "program ID status"
+    status TEXT NOT NULL,               -- created, updated, satisfied, failed, missing, unknown, later
+    matched_by TEXT NOT NULL,           -- the matching key that was used
+    remote_id TEXT,
+    answer TEXT,                        -- JSON of the vendor's answer for this record, without secrets
+    at REAL NOT NULL                    -- Unix time
+) STRICT;
+CREATE INDEX outcomes_by_delivery ON outcomes (delivery_id);
+
+CREATE TABLE memberships (              -- a lead's places in programs
+    lead_id INTEGER NOT NULL REFERENCES leads,
+    program_id TEXT NOT NULL,
+    status TEXT NOT NULL,
+    state TEXT NOT NULL,                -- wanted or done
+    PRIMARY KEY (lead_id, program_id, status)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE failures (                 -- why leads failed, with history
+    id INTEGER PRIMARY KEY,
+    lead_id INTEGER NOT NULL REFERENCES leads,
+    run_id TEXT NOT NULL REFERENCES runs,
+    stage TEXT NOT NULL,                -- capture, enrich, map, match or sync
+    code TEXT NOT NULL,                 -- see engine.codes
+    vendor_code TEXT NOT NULL,
+    field TEXT NOT NULL,
+    endpoint TEXT NOT NULL,
+    message TEXT NOT NULL,
+    at REAL NOT NULL,                   -- Unix time
+    resolved_at REAL                    -- Unix time; empty while it is the reason for the lead's status
+) STRICT;
+CREATE INDEX failures_by_lead ON failures (lead_id);
+CREATE INDEX failures_open ON failures (code) WHERE resolved_at IS NULL;
+
+CREATE TABLE remote_ids (               -- which remote record a person is, by remote account, for all integrations
+    account TEXT NOT NULL,
+    key TEXT NOT NULL,                  -- the lead's key
+    remote_id TEXT NOT NULL,
+    at REAL NOT NULL,                   -- Unix time
+    PRIMARY KEY (account, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE suppressions (             -- people who must never be captured again
+    digest BLOB PRIMARY KEY,            -- of the normalised email address
+    reason TEXT NOT NULL,
+    at REAL NOT NULL                    -- Unix time
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE calls (                    -- the vendor calls of the present rate window
+    account TEXT NOT NULL,
+    at REAL NOT NULL                    -- Unix time
+) STRICT;
+CREATE INDEX calls_by_account ON calls (account, at);
+
+CREATE TABLE quotas (                   -- vendor calls by day
+    account TEXT NOT NULL,
+    day TEXT NOT NULL,                  -- UTC, YYYY-MM-DD
+    calls INTEGER NOT NULL,
+    PRIMARY KEY (account, day)
+) STRICT, WITHOUT ROWID;
+"""

@@ -1,0 +1,192 @@
+"""Load plugins, check them, collect what they register. Returns a value; nothing here is global."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, TypeVar
+
+import jsonschema
+import pluggy
+
+from engine import hookspecs
+from engine.adapters import API_VERSION, Adapter, Enricher, Source, Vendor
+from engine.errors import EngineError, EnvironmentFault, SpecError
+from engine.expressions import suggestion
+from engine.filters import BUILT_IN
+
+GROUP = "engine"
+
+A = TypeVar("A", bound=Adapter)
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A plugin, or one adapter of it, that cannot be used, and why."""
+
+    plugin: str
+    reason: str
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plugins:
+    """What is installed: adapters and filters by name, their origins, and what is broken."""
+
+    manager: pluggy.PluginManager
+    sources: Mapping[str, type[Source]]
+    enrichers: Mapping[str, type[Enricher]]
+    vendors: Mapping[str, type[Vendor]]
+    filters: Mapping[str, Callable[..., Any]]
+    origins: Mapping[str, str]
+    broken: tuple[Broken, ...] = field(default=())
+
+    def source(self, name: str) -> type[Source]:
+        return self._named("source", self.sources, name)
+
+    def enricher(self, name: str) -> type[Enricher]:
+        return self._named("enricher", self.enrichers, name)
+
+    def vendor(self, name: str) -> type[Vendor]:
+        return self._named("vendor", self.vendors, name)
+
+    def _named(self, kind: str, found: Mapping[str, type[A]], name: str) -> type[A]:
+        if name in found:
+            return found[name]
+        for broken in self.broken:
+            if name == broken.plugin or name in broken.names:
+                raise EnvironmentFault(
+                    f"the plugin {broken.plugin!r}, which provides the {kind} {name!r}, is broken",
+                    why=broken.reason,
+                    fix="Update or reinstall the plugin; `engine plugins` shows all of them.",
+                )
+        raise SpecError(
+            f"there is no {kind} called {name!r}",
+            why=f"installed: {', '.join(sorted(found)) or 'none'}",
+            fix=suggestion(name, found) or f"Install the plugin that provides {name!r}.",
+        )
+
+
+def build(adapter: type[A], config: Mapping[str, Any], context: Any) -> A:
+    """Check `config` against the adapter's schema and build it. Raises SpecError, EnvironmentFault."""
+    errors = sorted(jsonschema.Draft202012Validator(adapter.config_schema).iter_errors(dict(config)), key=str)
+    if errors:
+        first = errors[0]
+        path = ".".join(str(part) for part in first.absolute_path)
+        raise SpecError(f"{adapter.name}: config{'.' + path if path else ''}: {first.message}")
+    try:
+        return adapter(config, context)
+    except EngineError:
+        raise
+    except Exception as error:
+        raise EnvironmentFault(f"the plugin's {adapter.name!r} could not be set up", why=repr(error)) from error
+
+
+def load(extra: Mapping[str, object] | None = None, *, installed: bool = True) -> Plugins:
+    """Load the built-in plugin, the `installed` entry points of the group `engine`, and `extra` ones by name.
+
+    A plugin that cannot be imported or registered is listed as broken and stops nothing. Two adapters of one kind with
+    one name are both refused, naming both plugins.
+    """
+    from engine import sources
+
+    manager = pluggy.PluginManager("engine")
+    manager.add_hookspecs(hookspecs)
+    broken: list[Broken] = []
+    manager.register(sources, name="built-in")
+    if installed:
+        for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
+            _register_entry(manager, entry, broken)
+    for name, plugin in (extra or {}).items():
+        _register(manager, name, plugin, broken)
+    origins: dict[str, str] = {}
+    return Plugins(
+        manager=manager,
+        sources=_collect(manager, "register_sources", Source, origins, broken),
+        enrichers=_collect(manager, "register_enrichers", Enricher, origins, broken),
+        vendors=_collect(manager, "register_vendors", Vendor, origins, broken),
+        filters={**BUILT_IN, **_collect_filters(manager, origins, broken)},
+        origins=origins,
+        broken=tuple(broken),
+    )
+
+
+def _register_entry(manager: pluggy.PluginManager, entry: EntryPoint, broken: list[Broken]) -> None:
+    try:
+        plugin = entry.load()
+    except Exception as error:
+        broken.append(Broken(entry.name, f"{entry.value} cannot be imported: {error!r}"))
+        return
+    _register(manager, entry.name, plugin, broken)
+
+
+def _register(manager: pluggy.PluginManager, name: str, plugin: object, broken: list[Broken]) -> None:
+    try:
+        manager.register(plugin, name=name)
+    except (ValueError, pluggy.PluginValidationError) as error:
+        broken.append(Broken(name, str(error)))
+
+
+def _implementations(manager: pluggy.PluginManager, hook: str, broken: list[Broken]) -> list[tuple[str, Any]]:
+    """Call one hook plugin by plugin, so that one that raises does not take the others with it."""
+    results: list[tuple[str, Any]] = []
+    for implementation in getattr(manager.hook, hook).get_hookimpls():
+        try:
+            results.append((implementation.plugin_name, implementation.function()))
+        except Exception as error:
+            broken.append(Broken(implementation.plugin_name, f"{hook} failed: {error!r}"))
+    return results
+
+
+def _collect(
+    manager: pluggy.PluginManager, hook: str, base: type[A], origins: dict[str, str], broken: list[Broken]
+) -> dict[str, type[A]]:
+    found: dict[str, type[A]] = {}
+    kind = base.__name__.lower()
+    refused: set[str] = set()
+    for plugin, adapters in _implementations(manager, hook, broken):
+        for adapter in adapters:
+            reason = _unusable(adapter, base)
+            if reason:
+                broken.append(Broken(plugin, reason, (str(getattr(adapter, "name", "?")),)))
+                continue
+            key = f"{kind} {adapter.name}"
+            if key in origins:
+                refused.add(adapter.name)
+                why = f"two plugins provide the {kind} {adapter.name!r}: {origins[key]} and {plugin}; neither is used"
+                broken.append(Broken(plugin, why, (adapter.name,)))
+                continue
+            origins[key] = plugin
+            found[adapter.name] = adapter
+    return {name: adapter for name, adapter in found.items() if name not in refused}
+
+
+def _unusable(adapter: Any, base: type[Adapter]) -> str:
+    if not (isinstance(adapter, type) and issubclass(adapter, base)):
+        return f"{adapter!r} is not a subclass of {base.__name__}"
+    missing = [name for name in ("name", "summary") if not getattr(adapter, name, "")]
+    if missing:
+        return f"{adapter.__name__} has no {' and no '.join(missing)}"
+    if adapter.api_version != API_VERSION:
+        return f"{adapter.name} is written for adapter interface {adapter.api_version}, this engine has {API_VERSION}"
+    try:
+        jsonschema.Draft202012Validator.check_schema(adapter.config_schema)
+    except jsonschema.SchemaError as error:
+        return f"{adapter.name}: config_schema is no valid JSON Schema: {error.message}"
+    return ""
+
+
+def _collect_filters(
+    manager: pluggy.PluginManager, origins: dict[str, str], broken: list[Broken]
+) -> dict[str, Callable[..., Any]]:
+    found: dict[str, Callable[..., Any]] = {}
+    for plugin, filters in _implementations(manager, "register_filters", broken):
+        for name, filter_ in filters.items():
+            if name in BUILT_IN or name in found:
+                other = origins.get(f"filter {name}", "built-in")
+                broken.append(Broken(plugin, f"two plugins provide the filter {name!r}: {other} and {plugin}", (name,)))
+                continue
+            origins[f"filter {name}"] = plugin
+            found[name] = filter_
+    return found

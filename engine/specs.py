@@ -1,0 +1,375 @@
+"""Read specs: YAML with places, validated against the JSON Schema, as frozen dataclasses."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+from jsonschema.exceptions import best_match
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from engine.errors import Place, SpecError
+from engine.expressions import suggestion
+
+KINDS = ("integration", "source", "enrichment", "matching", "mapping")
+MAX_SPEC_BYTES = 4 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class QualifierColumn:
+    column: str
+    separator: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSpec:
+    use: str
+    path: str = ""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict)
+    qualifiers: Mapping[str, QualifierColumn] = field(default_factory=dict)
+    event: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    use: str
+    want: tuple[str, ...] = ()
+    min_confidence: float = 0.0
+    budget_calls: int | None = None
+    when: str = ""
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    use: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+    sync_mode: str = "automatic"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    by: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRow:
+    target: str
+    value: str
+    type: str = ""
+    write: str = "overwrite"
+    default: Any = None
+    when: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class QualifierRow:
+    qualifier: str
+    field: str
+    options: Mapping[str, str] | None = None
+    multiple: bool = False
+    separator: str = ";"
+    write: str = "overwrite"
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramRow:
+    program_id: str
+    event: str = ""
+    status: str = ""
+    qualifier: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
+    min_scans: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MappingSpec:
+    fields: tuple[FieldRow, ...]
+    qualifiers: tuple[QualifierRow, ...] = ()
+    programs: tuple[ProgramRow, ...] = ()
+
+
+@dataclass(frozen=True)
+class Integration:
+    """A whole spec. `places` gives the place of each part, by dotted path (`mapping.fields.firstName`)."""
+
+    name: str
+    path: Path
+    source: SourceSpec
+    destination: Destination
+    mapping: MappingSpec
+    matching: tuple[Rule, ...] = ()
+    enrichment: tuple[Step, ...] = ()
+    identity: tuple[str, ...] = ("remote_id", "email", "badge", "name")
+    required: tuple[str, ...] = ("first_name", "last_name", "company")
+    places: Mapping[str, Place] = field(default_factory=dict)
+    digest: str = ""
+
+    @property
+    def folder(self) -> Path:
+        return self.path.parent
+
+    def place(self, path: str) -> Place:
+        """The place of a part, or of the nearest part around it that is known."""
+        while path and path not in self.places:
+            path = path.rpartition(".")[0]
+        return self.places.get(path, Place(str(self.path)))
+
+
+class SpecErrors(SpecError):
+    """Everything that is wrong with a spec, at once."""
+
+    def __init__(self, problems: Sequence[SpecError]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in problems))
+
+
+@cache
+def schema(kind: str) -> Mapping[str, Any]:
+    """The JSON Schema of one kind of spec."""
+    whole: dict[str, Any] = json.loads(files("engine").joinpath("schemas/integration.json").read_text("utf-8"))
+    if kind == "integration":
+        return whole
+    return {**whole["$defs"][kind], "$schema": whole["$schema"], "$defs": whole["$defs"]}
+
+
+def load(path: Path | str) -> Integration:
+    """Read an integration and the specs it refers to. Raises SpecErrors with everything that the schema refuses."""
+    path = Path(path)
+    reader = _Reader()
+    raw = reader.read(path, "integration")
+    parts = {
+        "source": reader.part(raw, "source", path, "source"),
+        "mapping": reader.part(raw, "mapping", path, "mapping"),
+        "enrichment": reader.part(raw, "enrichment", path, "enrichment", "steps"),
+        "matching": reader.part(raw, "matching", path, "matching", "rules"),
+    }
+    reader.finish()
+    digest = hashlib.sha256(json.dumps({**raw, **parts}, sort_keys=True, default=str).encode()).hexdigest()[:16]
+    return Integration(
+        name=raw["name"],
+        path=path,
+        source=_source(parts["source"]),
+        destination=_destination(raw["destination"]),
+        mapping=_mapping(parts["mapping"]),
+        matching=tuple(Rule(rule["by"], rule["value"]) for rule in parts["matching"] or ()),
+        enrichment=tuple(_step(step) for step in parts["enrichment"] or ()),
+        identity=tuple(raw.get("identity", Integration.identity)),
+        required=tuple(raw.get("required", Integration.required)),
+        places=reader.places,
+        digest=digest,
+    )
+
+
+class _Reader:
+    """Reads files, collects their problems and the place of every key."""
+
+    def __init__(self) -> None:
+        self.problems: list[SpecError] = []
+        self.places: dict[str, Place] = {}
+
+    def read(self, path: Path, kind: str, prefix: str = "") -> dict[str, Any]:
+        tree = _parse(path)
+        if not isinstance(tree, CommentedMap):
+            raise SpecError(f"a spec of kind {kind} is a mapping of keys to values", where=Place(str(path), 1, 1))
+        places: dict[str, Place] = {}
+        plain: dict[str, Any] = _plain(tree, path, "", places)
+        for error in jsonschema.Draft202012Validator(schema(kind)).iter_errors(plain):
+            self.problems.append(_explain(error, places, path))
+        self.places.update({_dotted(prefix, key): place for key, place in places.items()})
+        return plain
+
+    def part(self, raw: Mapping[str, Any], key: str, path: Path, kind: str, inner: str = "") -> Any:
+        value = raw.get(key)
+        if not isinstance(value, str):
+            return value
+        where = self.places.get(key)
+        target = path.parent / value
+        if not target.is_file():
+            self.problems.append(SpecError(f"{key}: there is no file {str(target)!r}", where=where))
+            return None
+        plain = self.read(target, kind, key)
+        if not inner:
+            return plain
+        self.places.update(
+            {
+                key + name.removeprefix(f"{key}.{inner}"): place
+                for name, place in list(self.places.items())
+                if name.startswith(f"{key}.{inner}")
+            }
+        )
+        return plain.get(inner)
+
+    def finish(self) -> None:
+        if self.problems:
+            raise SpecErrors(self.problems)
+
+
+def _parse(path: Path) -> Any:
+    try:
+        if path.stat().st_size > MAX_SPEC_BYTES:
+            raise SpecError(f"a spec may have {MAX_SPEC_BYTES} bytes", where=str(path))
+        content = path.read_text("utf-8-sig")
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        raise SpecError(f"cannot read the spec: {error.strerror}", where=str(path)) from error
+    except UnicodeDecodeError as error:
+        raise SpecError("the spec is not UTF-8 text", where=str(path)) from error
+    yaml = YAML(typ="rt")
+    yaml.allow_duplicate_keys = False
+    try:
+        return yaml.load(content)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = Place(str(path), mark.line + 1, mark.column + 1) if mark else str(path)
+        raise SpecError(f"YAML: {error.problem or error.context}", where=where) from error
+    except (YAMLError, ValueError, RecursionError) as error:
+        raise SpecError(f"YAML: {error}", where=str(path)) from error
+
+
+def _dotted(prefix: str, key: str) -> str:
+    return f"{prefix}.{key}" if prefix and key else prefix or key
+
+
+def _plain(node: Any, path: Path, at: str, places: dict[str, Place]) -> Any:
+    """Turn a round-trip tree into plain values, noting where each key and item stands."""
+    if isinstance(node, CommentedMap):
+        plain: dict[str, Any] = {}
+        for key, value in node.items():
+            name = str(key)
+            line, column = node.lc.key(key) if key in (node.lc.data or {}) else (node.lc.line, node.lc.col)
+            places[_dotted(at, name)] = Place(str(path), line + 1, column + 1)
+            plain[name] = _plain(value, path, _dotted(at, name), places)
+        return plain
+    if isinstance(node, CommentedSeq):
+        items = []
+        for index, value in enumerate(node):
+            line, column = node.lc.item(index) if index in (node.lc.data or {}) else (node.lc.line, node.lc.col)
+            places[_dotted(at, str(index))] = Place(str(path), line + 1, column + 1)
+            items.append(_plain(value, path, _dotted(at, str(index)), places))
+        return items
+    if isinstance(node, bool) or node is None:
+        return node
+    for simple in (int, float, str):
+        if isinstance(node, simple):
+            return simple(node)
+    return str(node)
+
+
+def _explain(error: jsonschema.ValidationError, places: Mapping[str, Place], path: Path) -> SpecError:
+    """Say what the schema refuses in the author's terms: where, what, and which name was probably meant."""
+    specific = best_match(error.context) if error.context else None
+    if specific is not None and error.validator in {"oneOf", "anyOf"}:
+        inside = [inner for inner in error.context or () if inner.validator != "type"]
+        error = best_match(inside) if inside else error
+    at = ".".join(str(part) for part in error.absolute_path)
+    place = places.get(at, Place(str(path), 1, 1))
+    message, fix = error.message, ""
+    if error.validator == "additionalProperties" and isinstance(error.instance, Mapping):
+        known = tuple(error.schema.get("properties", {})) if isinstance(error.schema, Mapping) else ()
+        extra = [key for key in error.instance if key not in known]
+        if extra and known:
+            place = places.get(_dotted(at, extra[0]), place)
+            message = f"unknown key {extra[0]!r}"
+            fix = suggestion(extra[0], known) or f"Known keys: {', '.join(key for key in known if key != '$schema')}."
+    elif error.validator == "required":
+        message = f"{error.message.split(' ')[0]} is missing"
+    elif error.validator == "const":
+        message = f"must be {error.validator_value!r}"
+    return SpecError(f"{at}: {message}" if at else message, where=place, fix=fix)
+
+
+def _source(raw: Mapping[str, Any]) -> SourceSpec:
+    columns = {
+        name: QualifierColumn(value) if isinstance(value, str) else QualifierColumn(**value)
+        for name, value in raw.get("qualifiers", {}).items()
+    }
+    kept = {key: raw[key] for key in ("use", "path", "config", "columns", "event") if key in raw}
+    return SourceSpec(**kept, qualifiers=columns)
+
+
+def _step(raw: Mapping[str, Any]) -> Step:
+    kept = {key: raw[key] for key in ("use", "min_confidence", "when", "config") if key in raw}
+    return Step(**kept, want=tuple(raw.get("want", ())), budget_calls=raw.get("budget", {}).get("calls"))
+
+
+def _destination(raw: Mapping[str, Any]) -> Destination:
+    return Destination(**{key: raw[key] for key in ("use", "config", "sync_mode") if key in raw})
+
+
+def _mapping(raw: Mapping[str, Any]) -> MappingSpec:
+    fields = tuple(
+        FieldRow(target, row) if isinstance(row, str) else FieldRow(target, **row)
+        for target, row in raw["fields"].items()
+    )
+    qualifiers = tuple(QualifierRow(name, **row) for name, row in raw.get("qualifiers", {}).items())
+    programs = tuple(
+        ProgramRow(
+            program_id=str(row["program_id"]),
+            event=row.get("event", ""),
+            status=row.get("status", ""),
+            qualifier=row.get("status_from", {}).get("qualifier", ""),
+            options=row.get("status_from", {}).get("options", {}),
+            min_scans=row.get("min_scans", 0),
+        )
+        for row in raw.get("programs", ())
+    )
+    return MappingSpec(fields, qualifiers, programs)
+
+
+def resolve(
+    config: Mapping[str, Any],
+    secrets: Sequence[str],
+    folder: Path,
+    *,
+    where: str,
+    environ: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Replace every {env: NAME, default: …} and {file: path} by its text. Raises SpecError naming the setting.
+
+    A setting listed in `secrets` must be such a reference; a secret written into a spec is refused.
+    """
+    environ = os.environ if environ is None else environ
+    resolved: dict[str, Any] = {}
+    for key, value in config.items():
+        setting = f"{where}.{key}"
+        if isinstance(value, Mapping) and ("env" in value or "file" in value):
+            found = _referred(value, folder, setting, environ)
+            if found is not None:
+                resolved[key] = found
+        elif key in secrets:
+            raise SpecError(
+                f"{setting} is a secret written into the spec",
+                fix=f"Keep it in the environment: `{key}: {{env: {key.upper()}}}`, or in a file: {{file: path}}.",
+            )
+        else:
+            resolved[key] = value
+    return resolved
+
+
+def _referred(value: Mapping[str, Any], folder: Path, setting: str, environ: Mapping[str, str]) -> str | None:
+    if "env" in value:
+        name = str(value["env"])
+        if environ.get(name):
+            return environ[name]
+        if "default" in value:
+            return str(value["default"])
+        if value.get("optional"):
+            return None
+        raise SpecError(f"{setting}: the environment variable {name} is not set", fix=f"export {name}=…")
+    path = folder / str(value["file"])
+    try:
+        return path.read_text("utf-8").strip()
+    except OSError as error:
+        raise SpecError(f"{setting}: cannot read {str(path)!r}: {error.strerror}") from error

@@ -1,0 +1,1 @@
+"""One module a stage: capture, enrich, map, match, sync, reconcile."""

@@ -1,0 +1,123 @@
+"""What all stages share: the circumstances of a run, and the work that is in flight in threads."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+from engine.errors import AbortRun
+from engine.records import Failure
+from engine.specs import Integration
+from engine.state import Store
+from engine.state.runs import RunRow
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Stage(Protocol):
+    """A stage moves leads on, one batch a step."""
+
+    name: str
+
+    def step(self, *, flush: bool) -> bool:
+        """Do what can be done now without waiting; `flush` says that no more is coming from before.
+
+        Returns whether anything was done. Raises AbortRun.
+        """
+        ...
+
+    @property
+    def in_flight(self) -> list[Future[None]]:
+        """The calls that are being waited for."""
+        ...
+
+    def settle(self) -> None:
+        """Record the results of the calls that have ended, and claim nothing new."""
+        ...
+
+
+@dataclass
+class Tallies:
+    """What a run did so far, for the progress display and the summary."""
+
+    rows: int = 0
+    known_rows: int = 0
+    captured: int = 0
+    enriched: int = 0
+    mapped: int = 0
+    sent: int = 0
+    members: int = 0
+    unchanged: int = 0
+    failed: int = 0
+
+
+@dataclass
+class Circumstances:
+    """The run that a stage works for."""
+
+    store: Store
+    run: RunRow
+    integration: Integration
+    now: Callable[[], float]
+    account: str = ""
+    tallies: Tallies = field(default_factory=Tallies)
+    notes: list[str] = field(default_factory=list)
+    on_failure: Callable[[int, Failure], None] = lambda lead, failure: None
+    log: logging.Logger = field(default_factory=lambda: logging.getLogger("engine"))
+
+    def note(self, text: str) -> None:
+        """Remember something that people should be told once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+
+class InFlight(Generic[Item, Result]):
+    """Calls in threads, at most `places` at once, each with what it was made for."""
+
+    def __init__(self, places: int, name: str) -> None:
+        self.places = places
+        self._pool = ThreadPoolExecutor(max_workers=places, thread_name_prefix=name)
+        self._calls: dict[Future[Result], Item] = {}
+
+    @property
+    def free(self) -> int:
+        return self.places - len(self._calls)
+
+    @property
+    def futures(self) -> list[Future[Result]]:
+        return list(self._calls)
+
+    @property
+    def items(self) -> list[Item]:
+        return list(self._calls.values())
+
+    def start(self, item: Item, call: Callable[[Item], Result]) -> None:
+        self._calls[self._pool.submit(call, item)] = item
+
+    def ended(self) -> Iterator[tuple[Item, Result | BaseException]]:
+        """Yield what has ended with its result, or what it raised."""
+        for future in [future for future in self._calls if future.done()]:
+            item = self._calls.pop(future)
+            error = future.exception()
+            yield item, error if error is not None else future.result()
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+class AbortLater(Generic[Item]):
+    """Keeps the first AbortRun of a stage's calls, to be raised once the stage's results are stored."""
+
+    def __init__(self) -> None:
+        self._first: AbortRun | None = None
+
+    def keep(self, error: AbortRun) -> None:
+        self._first = self._first or error
+
+    def check(self) -> None:
+        if self._first is not None:
+            raise self._first

@@ -1,0 +1,286 @@
+"""Capture: rows become leads. Every row is accounted for; the same row read twice makes nothing new."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from hashlib import blake2b, sha256
+from itertools import islice
+from typing import Any
+
+import orjson
+
+from engine.adapters import Source
+from engine.errors import SpecError
+from engine.expressions import suggestion
+from engine.records import LEAD_FIELDS, Failure, RawLead
+from engine.specs import Integration, SourceSpec
+from engine.stages.base import Circumstances
+from engine.state.captures import Capture, LeadChange, Occurrences
+
+BATCH = 1_000
+
+#: Column names that are recognised without being listed, beside the lead fields' own names.
+_ALIASES = {
+    "firstname": "first_name", "givenname": "first_name", "forename": "first_name", "lastname": "last_name",
+    "surname": "last_name", "familyname": "last_name", "emailaddress": "email", "mail": "email",
+    "mobile": "mobile_phone", "cell": "mobile_phone", "phonenumber": "phone", "telephone": "phone",
+    "title": "job_title", "jobtitle": "job_title", "position": "job_title", "companyname": "company",
+    "organization": "company", "organisation": "company", "employer": "company", "account": "company",
+    "zip": "postal_code", "zipcode": "postal_code", "postcode": "postal_code", "street": "address",
+    "streetaddress": "address", "province": "state", "region": "state", "badge": "badge_id",
+    "badgenumber": "badge_id", "badgeno": "badge_id", "eventname": "event", "show": "event",
+    "scannedat": "captured_at", "scantime": "captured_at", "timestamp": "captured_at", "scannedby": "captured_by",
+    "capturedby": "captured_by", "linkedin": "linkedin_url", "note": "notes", "comments": "notes",
+    "comment": "notes", "url": "website", "marketoid": "remote_id", "leadid": "remote_id", "prospectid": "remote_id",
+}  # fmt: skip
+
+
+def _squeeze(name: str) -> str:
+    return "".join(character for character in name.casefold() if character.isalnum())
+
+
+def recognise(column: str) -> str | None:
+    """The lead field that a column's name means, if it does."""
+    squeezed = _squeeze(column)
+    return next((field for field in LEAD_FIELDS if _squeeze(field) == squeezed), _ALIASES.get(squeezed))
+
+
+def column_plan(profile: SourceSpec, header: Sequence[str]) -> list[tuple[str, str]]:
+    """Which column becomes which field. Raises SpecError where the profile names a column that is not there."""
+    if header:
+        named = [*profile.columns, *(row.column for row in profile.qualifiers.values())]
+        absent = [name for name in named if name not in header]
+        if absent:
+            raise SpecError(
+                f"the source has no column {absent[0]!r}",
+                why=f"its columns are: {', '.join(header)}",
+                fix=suggestion(absent[0], header) or "Correct `source.columns` or the file.",
+            )
+    plan = list(profile.columns.items())
+    taken = {field for _, field in plan}
+    answers = {row.column for row in profile.qualifiers.values()}
+    for column in header:
+        field = recognise(column)
+        if field and field not in taken and column not in profile.columns and column not in answers:
+            plan.append((column, field))
+            taken.add(field)
+    return plan
+
+
+def fold(value: str) -> str:
+    """A text reduced to what identity compares: compatibility forms, case and white space folded."""
+    if not value.isascii():
+        value = unicodedata.normalize("NFKC", value)
+    return " ".join(value.casefold().split())
+
+
+def _by_remote_id(fields: Mapping[str, str]) -> str:
+    return f"id:{fields['remote_id']}" if fields.get("remote_id") else ""
+
+
+def _by_email(fields: Mapping[str, str]) -> str:
+    email = fields.get("email", "")
+    return f"email:{fold(email)}" if "@" in email else ""
+
+
+def _by_badge(fields: Mapping[str, str]) -> str:
+    badge = fields.get("badge_id")
+    return f"badge:{fold(fields.get('event', ''))}:{fold(badge)}" if badge else ""
+
+
+def _by_name(fields: Mapping[str, str]) -> str:
+    parts = [fields.get(name, "") for name in ("first_name", "last_name", "company")]
+    return "name:" + "|".join(map(fold, parts)) if all(parts) else ""
+
+
+_IDENTITY: Mapping[str, Callable[[Mapping[str, str]], str]] = {
+    "remote_id": _by_remote_id,
+    "email": _by_email,
+    "badge": _by_badge,
+    "name": _by_name,
+}
+
+
+def merge(stored: Mapping[str, Any], captured: Mapping[str, Any]) -> dict[str, Any]:
+    """Add a further capture to a lead: it fills what is missing, gives the newest answers, and counts as a scan."""
+    fields = {**captured["f"], **{name: value for name, value in stored["f"].items() if value not in ("", None)}}
+    events = dict(stored.get("e", {}))
+    for event, scans in captured["e"].items():
+        events[event] = events.get(event, 0) + scans
+    return {"f": fields, "q": {**stored.get("q", {}), **captured["q"]}, "e": events}
+
+
+class CaptureStage:
+    """Reads the source in batches; each batch is stored in one transaction with all it made."""
+
+    name = "capture"
+
+    def __init__(self, circumstances: Circumstances, source: Source) -> None:
+        self._run = circumstances
+        self._source = source
+        integration = circumstances.integration
+        self._plan = column_plan(integration.source, source.columns())
+        self._answers = [(name, row.column, row.separator) for name, row in integration.source.qualifiers.items()]
+        self._identity = [_IDENTITY[kind] for kind in integration.identity]
+        self._rows = source.rows()
+        self._open_ended = not source.columns()
+        self._seen_columns: dict[str, str | None] = {}
+        self._occurrences = Occurrences()
+        self._store = circumstances.store.captures
+        self._next_id = self._store.next_lead_id()
+        self._suppressions = self._store.any_suppressed()
+        self._done = False
+
+    @property
+    def in_flight(self) -> list[Future[None]]:
+        return []
+
+    def settle(self) -> None:
+        """Nothing of a capture is ever in flight."""
+
+    def step(self, *, flush: bool) -> bool:
+        if self._done:
+            return False
+        batch = list(islice(self._rows, BATCH))
+        if not batch:
+            self._done = True
+            self._occurrences.close()
+            return False
+        self._take(batch)
+        return True
+
+    def _take(self, batch: Sequence[RawLead]) -> None:
+        raws = [orjson.dumps(dict(row.values)) for row in batch]
+        hashes = [blake2b(raw, digest_size=16).digest() for raw in raws]
+        before = self._occurrences.count([int.from_bytes(digest[:8], "big", signed=True) for digest in hashes])
+        digests = [
+            digest if not times else blake2b(digest + times.to_bytes(8, "big"), digest_size=16).digest()
+            for digest, times in zip(hashes, before, strict=True)
+        ]
+        integration_id = self._run.run.integration_id
+        known = self._store.known(integration_id, digests)
+        fresh = [index for index, digest in enumerate(digests) if digest not in known]
+        captured = [self._read(batch[index]) for index in fresh]
+        keys = [
+            self._key(found["f"]) if not batch[index].problem else f"row:{digests[index].hex()}"
+            for index, found in zip(fresh, captured, strict=True)
+        ]
+        keys = [key or f"row:{digests[index].hex()}" for index, key in zip(fresh, keys, strict=True)]
+        leads = self._store.leads(integration_id, list(dict.fromkeys(keys))) if keys else {}
+        changes: dict[str, LeadChange] = {}
+        captures: list[Capture] = []
+        for index, found, key in zip(fresh, captured, keys, strict=True):
+            row = batch[index]
+            change = changes.get(key)
+            if change is not None:
+                change.data = merge(change.data, found)
+            elif key in leads:
+                change = LeadChange(leads[key].id, key, merge(leads[key].data, found), False, leads[key].status)
+                changes[key] = change
+            else:
+                change = LeadChange(self._next_id, key, found, True, "captured")
+                changes[key] = change
+                self._next_id += 1
+            self._judge(change, row)
+            captures.append(Capture(digests[index], change.id, row.line, raws[index].decode()))
+        if self._suppressions:
+            self._suppress(list(changes.values()))
+        self._store.save(
+            integration_id,
+            self._run.run.id,
+            self._source.label,
+            captures,
+            list(changes.values()),
+            rows=len(batch),
+            known_rows=len(batch) - len(fresh),
+            now=self._run.now(),
+        )
+        tallies = self._run.tallies
+        tallies.rows += len(batch)
+        tallies.known_rows += len(batch) - len(fresh)
+        tallies.captured += len(fresh)
+        for change in changes.values():
+            if change.failure:
+                tallies.failed += 1
+                self._run.on_failure(change.id, change.failure)
+
+    def _read(self, row: RawLead) -> dict[str, Any]:
+        """The lead's data from one row: fields, qualifier answers, and one scan at its event."""
+        values = row.values
+        if self._open_ended:
+            self._extend_plan(values)
+        fields = {}
+        for column, field in self._plan:
+            value = values.get(column)
+            if value:
+                value = value.strip()
+                if value:
+                    fields[field] = value
+        answers: dict[str, Any] = {}
+        for name, column, separator in self._answers:
+            answer = (values.get(column) or "").strip()
+            if answer:
+                parts = [part.strip() for part in answer.split(separator)] if separator else []
+                answers[name] = [part for part in parts if part] if separator else answer
+        event = fields.get("event") or self._run.integration.source.event
+        if event:
+            fields["event"] = event
+        return {"f": fields, "q": answers, "e": {event: 1}}
+
+    def _extend_plan(self, values: Mapping[str, str]) -> None:
+        """Rows that need not share columns: recognise each column when it is met first."""
+        taken = {field for _, field in self._plan}
+        profile = self._run.integration.source
+        answers = {row.column for row in profile.qualifiers.values()}
+        for column in values:
+            if column in self._seen_columns or column in profile.columns or column in answers:
+                continue
+            field = recognise(column)
+            self._seen_columns[column] = field
+            if field and field not in taken:
+                self._plan.append((column, field))
+                taken.add(field)
+
+    def _key(self, fields: Mapping[str, str]) -> str:
+        for identity in self._identity:
+            key = identity(fields)
+            if key:
+                return key
+        return ""
+
+    def _judge(self, change: LeadChange, row: RawLead) -> None:
+        """Decide whether a lead can go on, or waits for somebody to complete it."""
+        where = f"{self._source.label}:{row.line}"
+        if row.problem:
+            change.status = "failed"
+            change.failure = Failure("UNREADABLE_ROW", f"{where}: {row.problem}")
+            return
+        missing = missing_fields(self._run.integration, change.data["f"])
+        if missing:
+            change.status = "failed"
+            change.failure = Failure(
+                "MISSING_REQUIRED_VALUE", f"{where}: no {', no '.join(missing)}", field=",".join(missing)
+            )
+        else:
+            change.status = "captured"
+            change.failure = None
+
+    def _suppress(self, changes: Sequence[LeadChange]) -> None:
+        digests = {change.key: suppression_digest(change.data["f"].get("email", "")) for change in changes}
+        found = self._store.suppressed(list(digests.values()))
+        for change in changes:
+            if digests[change.key] in found:
+                change.status = "suppressed"
+                change.failure = None
+
+
+def suppression_digest(email: str) -> bytes:
+    """What stands for an address in the list of people never to be captured again."""
+    return sha256(fold(email).encode()).digest()
+
+
+def missing_fields(integration: Integration, fields: Mapping[str, Any]) -> list[str]:
+    """The required fields that a lead lacks."""
+    return [name for name in integration.required if not fields.get(name)]

@@ -1,0 +1,111 @@
+"""The second half of sync: give persons that are written their places in programs.
+
+A membership can be given again without harm, so an unanswered call is simply repeated. A person who is written and
+whose membership failed is a partial success: the retry does the membership alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+
+from engine.adapters import Vendor
+from engine.errors import AbortRun, RetryLater
+from engine.filters import text
+from engine.records import Failure, Outcome
+from engine.stages.base import AbortLater, Circumstances, InFlight
+from engine.stages.sync import MAX_ATTEMPTS
+from engine.state.queue import Place, Sent
+
+_Batch = Sequence[Place]
+
+
+class EnrollStage:
+    """Claims written leads by program and status, in the vendor's batch size."""
+
+    name = "enroll"
+
+    def __init__(self, circumstances: Circumstances, vendor: Vendor) -> None:
+        self._run = circumstances
+        self._vendor = vendor
+        self._limits = vendor.limits
+        self._calls: InFlight[_Batch, Sequence[Outcome]] = InFlight(self._limits.concurrency, "enroll")
+        self._abort: AbortLater[_Batch] = AbortLater()
+
+    @property
+    def in_flight(self) -> list[Future[None]]:
+        return list(self._calls.futures)  # type: ignore[arg-type]
+
+    def settle(self) -> None:
+        self._settle()
+
+    def step(self, *, flush: bool) -> bool:
+        did = self._settle()
+        self._abort.check()
+        while self._calls.free and self._start(flush=flush):
+            did = True
+        return did
+
+    def _start(self, *, flush: bool) -> bool:
+        run = self._run
+        size = self._limits.batch_size
+        waiting = run.store.queue.places(run.run.integration_id, run.account, size * 4, run.now())
+        batch: list[Place] = []
+        leads: set[int] = set()
+        for place in waiting:
+            same = not batch or (place.program_id, place.status) == (batch[0].program_id, batch[0].status)
+            if same and place.lead_id not in leads and len(batch) < size:
+                batch.append(place)
+                leads.add(place.lead_id)
+        if not batch or (len(batch) < size and not flush):
+            return False
+        run.store.queue.hold(leads, "enrolling")
+        self._calls.start(batch, self._enroll)
+        return True
+
+    def _enroll(self, batch: _Batch) -> Sequence[Outcome]:
+        return self._vendor.enroll(batch[0].program_id, batch[0].status, [place.remote_id for place in batch])
+
+    def _settle(self) -> bool:
+        results: list[Sent] = []
+        for batch, result in self._calls.ended():
+            if isinstance(result, BaseException):
+                results += [self._sent(place, self._outcome_of(result)) for place in batch]
+            else:
+                outcomes = list(result)
+                if len(outcomes) != len(batch):
+                    outcomes = [Outcome("later", after=1.0, answer="not one outcome a record")] * len(batch)
+                results += [self._sent(place, outcome) for place, outcome in zip(batch, outcomes, strict=True)]
+        if not results:
+            return False
+        run = self._run
+        run.store.queue.save_sent(run.run.id, run.account, results, run.now())
+        for sent in results:
+            if sent.failure:
+                run.tallies.failed += 1
+                run.on_failure(sent.lead_id, sent.failure)
+            elif sent.status in {"created", "updated", "satisfied"}:
+                run.tallies.members += 1
+        return True
+
+    def _outcome_of(self, error: BaseException) -> Outcome:
+        if isinstance(error, AbortRun):
+            self._abort.keep(error)
+            return Outcome("later", answer=error.what)
+        if isinstance(error, RetryLater):
+            return Outcome("later", after=error.after, answer=error.what)
+        return Outcome("failed", failure=Failure("PLUGIN_ERROR", f"the plugin broke: {error!r}"))
+
+    def _sent(self, place: Place, outcome: Outcome) -> Sent:
+        what = f"program {place.program_id} {place.status}"
+        sent = Sent(place.lead_id, place.delivery_id, what, outcome.status, "lead_id", "failed", place.remote_id,
+                    outcome.answer, attempts=place.attempts + 1)  # fmt: skip
+        if outcome.status in {"created", "updated", "satisfied"}:
+            sent.next_status, sent.attempts = "written", 0
+            sent.membership = (place.program_id, place.status)
+        elif outcome.status in {"later", "unknown"} and sent.attempts < MAX_ATTEMPTS:
+            sent.next_status, sent.not_before = "written", self._run.now() + outcome.after
+        else:
+            given_up = Failure("REMOTE_UNAVAILABLE", f"given up after {sent.attempts} attempts: {text(outcome.answer)}")
+            sent.failure = outcome.failure or given_up
+        return sent

@@ -1,0 +1,109 @@
+"""Map: what is known of a lead becomes what is written to the vendor, checked before any call is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+
+from engine.casts import EMAIL
+from engine.filters import text
+from engine.mapping import Compiled
+from engine.records import Failure, Lead, Write
+from engine.stages.base import Circumstances
+from engine.state.queue import Mapped
+
+BATCH = 1_000
+
+
+class Keys:
+    """The matching rules, compiled: which keys a lead has, in the order of the rules."""
+
+    def __init__(self, rules: Sequence[tuple[str, Callable[[Mapping[str, Any], Mapping[str, Any]], Any]]]) -> None:
+        self._rules = rules
+
+    def of(self, lead: Lead) -> list[list[str]] | Failure:
+        """`[[by, value], …]`; an email address is trimmed and in lower case, for vendors compare them so."""
+        fields = {**lead.fields, "remote_id": lead.remote_id or ""}
+        keys: list[list[str]] = []
+        for by, value in self._rules:
+            try:
+                found = text(value(fields, lead.qualifiers)).strip()
+            except (ValueError, TypeError, ArithmeticError) as error:
+                return Failure("DATA_VALUE_VALIDATION", f"the matching rule by {by} cannot be worked out: {error}")
+            if not found:
+                continue
+            if by == "email":
+                found = found.lower()
+                if EMAIL.fullmatch(found) is None:
+                    return Failure("DATA_VALUE_VALIDATION", f"email: {found!r} is no email address", field="email")
+            keys.append([by, found])
+        if not keys:
+            names = " or ".join(dict.fromkeys(by for by, _ in self._rules))
+            return Failure("MISSING_MATCH_KEY", f"the lead has no {names} to match by")
+        return keys
+
+
+class MapStage:
+    """Maps enriched leads. What needs no look-up at the vendor goes straight on to sync."""
+
+    name = "map"
+
+    def __init__(self, circumstances: Circumstances, mapping: Compiled, keys: Keys) -> None:
+        self._run = circumstances
+        self._mapping = mapping
+        self._keys = keys
+        mode = circumstances.integration.destination.sync_mode
+        ready = "mapped" if mapping.reads_blanks else "matched"
+        self._ready = {"manual": "frozen", "disabled": "mapped"}.get(mode, ready)
+
+    @property
+    def in_flight(self) -> list[Future[None]]:
+        return []
+
+    def settle(self) -> None:
+        """Nothing of a mapping is ever in flight."""
+
+    def step(self, *, flush: bool) -> bool:
+        run = self._run
+        queue = run.store.queue
+        leads = queue.leads(run.run.integration_id, "enriched", run.account, BATCH, run.now())
+        if not leads:
+            return False
+        held = queue.digests([lead.id for lead in leads])
+        results = [self._map(lead, held.get(lead.id)) for lead in leads]
+        queue.save_mapped(run.run.id, run.run.spec_digest, self.name, results, run.now())
+        run.tallies.mapped += len(results)
+        for result in results:
+            if result.failure:
+                run.tallies.failed += 1
+                run.on_failure(result.lead_id, result.failure)
+            elif result.status == "written":
+                run.tallies.unchanged += 1
+        return True
+
+    def _map(self, lead: Lead, held: bytes | None) -> Mapped:
+        try:
+            found = self._mapping.apply(lead)
+            keys = self._keys.of(lead) if isinstance(found, Write) else found
+        except Exception as error:
+            # A filter of a third party may raise anything; one lead must not stop the others.
+            self._run.log.exception("mapping lead %s broke", lead.id)
+            keys = Failure("PLUGIN_ERROR", f"the mapping broke on this lead: {error!r}")
+        if isinstance(keys, Failure):
+            return Mapped(lead.id, "failed", failure=keys)
+        write = found
+        assert isinstance(write, Write)  # noqa: S101 - keys are worked out for a Write only
+        digest = blake2b(orjson.dumps([write.fields, write.if_blank]), digest_size=8).digest()
+        payload: dict[str, Any] = {"fields": write.fields, "keys": keys, "digest": digest.hex()}
+        if write.if_blank:
+            payload["if_blank"] = write.if_blank
+        memberships = [(place.program_id, place.status) for place in write.memberships]
+        if memberships:
+            payload["memberships"] = memberships
+        if digest == held:
+            return Mapped(lead.id, "written", payload, memberships=memberships)
+        return Mapped(lead.id, self._ready, payload, memberships=memberships)

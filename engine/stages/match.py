@@ -1,0 +1,119 @@
+"""Match: read the records that leads will be written to, where the mapping writes only what is blank there.
+
+Leads whose mapping overwrites everything need no reading: the vendor finds the record and writes it in one call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+from engine.adapters import Vendor
+from engine.errors import AbortRun, RetryLater
+from engine.records import Decision, Delivery, Failure, Found
+from engine.stages.base import AbortLater, Circumstances, InFlight
+from engine.state.queue import Job
+
+_Batch = Sequence[Job]
+#: How often a look-up is tried before a lead fails.
+MAX_TRIES = 6
+
+
+def decision(job: Job) -> Decision:
+    """The key that a job is tried by now."""
+    by, value = job.payload["keys"][job.rule]
+    return Decision(by, value)
+
+
+def settled_payload(job: Job, found: Sequence[Found]) -> Mapping[str, Any] | Failure:
+    """The payload with each if-blank value either taken over or dropped, by what the record holds."""
+    if len(found) > 1:
+        ids = ", ".join(record.remote_id for record in found)
+        return Failure("AMBIGUOUS_MATCH", f"{decision(job).value} is the key of several records: {ids}")
+    held = found[0].values if found else {}
+    blank = {name: value for name, value in job.payload["if_blank"].items() if held.get(name) in (None, "", [])}
+    payload = {name: value for name, value in job.payload.items() if name != "if_blank"}
+    return {**payload, "fields": {**blank, **job.payload["fields"]}}
+
+
+class MatchStage:
+    """Claims mapped leads, reads their records in the vendor's batch size, and completes their payloads."""
+
+    name = "match"
+
+    def __init__(self, circumstances: Circumstances, vendor: Vendor) -> None:
+        self._run = circumstances
+        self._vendor = vendor
+        self._limits = vendor.limits
+        self._calls: InFlight[_Batch, Sequence[Sequence[Found]]] = InFlight(self._limits.concurrency, "match")
+        self._abort: AbortLater[_Batch] = AbortLater()
+
+    @property
+    def in_flight(self) -> list[Future[None]]:
+        return list(self._calls.futures)  # type: ignore[arg-type]
+
+    def settle(self) -> None:
+        self._settle()
+
+    def step(self, *, flush: bool) -> bool:
+        did = self._settle()
+        self._abort.check()
+        run = self._run
+        while self._calls.free:
+            jobs = run.store.queue.jobs(run.run.integration_id, "mapped", max(50, self._limits.batch_size), run.now())
+            plain = [job for job in jobs if not job.payload.get("if_blank")]
+            if plain:
+                run.store.queue.save_matched(run.run.id, [(job, None, None) for job in plain], run.now())
+            asking = [job for job in jobs if job.payload.get("if_blank")]
+            asking = [job for job in asking if decision(job).by == decision(asking[0]).by]
+            if asking:
+                run.store.queue.hold([job.lead_id for job in asking], "matching")
+                self._calls.start(asking, self._look_up)
+            did = did or bool(jobs)
+            if not jobs:
+                break
+        return did
+
+    def _look_up(self, jobs: _Batch) -> Sequence[Sequence[Found]]:
+        names = sorted({name for job in jobs for name in job.payload["if_blank"]})
+        return self._vendor.look_up([Delivery(job.lead_id, decision(job), {}) for job in jobs], names)
+
+    def _settle(self) -> bool:
+        did = False
+        for jobs, result in self._calls.ended():
+            did = True
+            if isinstance(result, BaseException):
+                self._give_back(jobs, result)
+                continue
+            settled: list[tuple[Job, Mapping[str, Any] | None, Failure | None]] = []
+            for job, found in zip(jobs, result, strict=True):
+                payload = settled_payload(job, found)
+                if isinstance(payload, Failure):
+                    self._run.tallies.failed += 1
+                    self._run.on_failure(job.lead_id, payload)
+                    settled.append((job, None, payload))
+                else:
+                    settled.append((job, payload, None))
+            self._run.store.queue.save_matched(self._run.run.id, settled, self._run.now())
+        return did
+
+    def _give_back(self, jobs: _Batch, error: BaseException) -> None:
+        """A read that failed had no effect: the leads wait, and fail only when it keeps failing."""
+        queue = self._run.store.queue
+        now = self._run.now()
+        if isinstance(error, AbortRun):
+            self._abort.keep(error)
+            queue.delay([job.lead_id for job in jobs], "mapped", 0.0)
+            return
+        transient = isinstance(error, RetryLater)
+        spent = [job for job in jobs if not transient or job.attempts + 1 >= MAX_TRIES]
+        waiting = [job for job in jobs if job not in spent]
+        code = "REMOTE_UNAVAILABLE" if transient else "PLUGIN_ERROR"
+        failure = Failure(code, f"reading the vendor's record failed: {error}")
+        queue.save_matched(self._run.run.id, [(job, None, failure) for job in spent], now)
+        self._run.tallies.failed += len(spent)
+        for job in spent:
+            self._run.on_failure(job.lead_id, failure)
+        after = error.after if isinstance(error, RetryLater) else 0.0
+        queue.delay([job.lead_id for job in waiting], "mapped", now + after, attempted=True)

@@ -1,0 +1,200 @@
+"""Sync: send deliveries within the vendor's limits, read each record's outcome, and never create anybody twice.
+
+Before a call its leads are held durably; a call that was never answered leaves them `unknown`, and they are looked up
+once the call can no longer take effect. Two leads that share a key never travel in overlapping calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Literal
+
+from engine.adapters import Vendor
+from engine.errors import AbortRun, NoAnswer, RetryLater
+from engine.filters import text
+from engine.records import Delivery, Failure, Found, Outcome
+from engine.stages.base import AbortLater, Circumstances, InFlight
+from engine.stages.match import decision
+from engine.state.queue import Job, Sent
+
+#: Sendings of one delivery before its lead fails.
+MAX_ATTEMPTS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The jobs of one call: to be sent, or to be looked up because an earlier sending was never answered."""
+
+    jobs: Sequence[Job]
+    kind: Literal["send", "resolve"]
+
+    def keys(self) -> set[str]:
+        return {key for job in self.jobs for key in keys_of(job)}
+
+
+def keys_of(job: Job) -> list[str]:
+    """All keys of a job: two jobs that share one may be the same person."""
+    return [f"{by}:{value}" for by, value in job.payload["keys"]]
+
+
+def guarded(call: Callable[[Sequence[Delivery]], Sequence[Outcome]], batch: Sequence[Delivery]) -> list[Outcome]:
+    """Call a vendor; where its plugin breaks, halve the batch until the record that breaks it stands alone."""
+    try:
+        outcomes = list(call(batch))
+    except (AbortRun, RetryLater):
+        raise
+    except Exception as error:
+        if len(batch) == 1:
+            return [Outcome("failed", failure=Failure("PLUGIN_ERROR", f"the plugin broke on this lead: {error!r}"))]
+        middle = len(batch) // 2
+        return [*guarded(call, batch[:middle]), *guarded(call, batch[middle:])]
+    if len(outcomes) != len(batch):
+        return [Outcome("unknown", answer=f"{len(outcomes)} outcomes for {len(batch)} records")] * len(batch)
+    return outcomes
+
+
+class SyncStage:
+    """Sends matched leads and settles unknown ones."""
+
+    name = "sync"
+
+    def __init__(self, circumstances: Circumstances, vendor: Vendor) -> None:
+        self._run = circumstances
+        self._vendor = vendor
+        self._limits = vendor.limits
+        self._calls: InFlight[Batch, list[Outcome]] = InFlight(self._limits.concurrency, "sync")
+        self._busy: set[str] = set()
+        self._abort: AbortLater[Batch] = AbortLater()
+
+    @property
+    def in_flight(self) -> list[Future[None]]:
+        return list(self._calls.futures)  # type: ignore[arg-type]
+
+    def settle(self) -> None:
+        self._settle()
+
+    def step(self, *, flush: bool) -> bool:
+        did = self._settle()
+        self._abort.check()
+        while self._calls.free and (self._start("unknown", flush=True) or self._start("matched", flush=flush)):
+            did = True
+        return did
+
+    # Sending ----------------------------------------------------------------------------------------------------
+
+    def _start(self, status: str, *, flush: bool) -> bool:
+        """Start one call from the jobs of a status; a part-filled batch waits unless nothing more is coming."""
+        run = self._run
+        size = self._limits.batch_size
+        jobs: list[Job] = []
+        keys: set[str] = set()
+        beyond = 0
+        while len(jobs) < size:
+            page = run.store.queue.jobs(run.run.integration_id, status, size + 50, run.now(), beyond)
+            for job in page:
+                wanted = keys_of(job)
+                if len(jobs) < size and not keys.intersection(wanted) and not self._busy.intersection(wanted):
+                    if jobs and decision(job).by != decision(jobs[0]).by:
+                        continue
+                    jobs.append(job)
+                    keys.update(wanted)
+            if len(page) < size + 50:
+                break
+            beyond = page[-1].lead_id
+        if not jobs or (len(jobs) < size and not flush and len(jobs) < size * self._limits.concurrency):
+            if not jobs or not flush:
+                return False
+        batch = Batch(jobs, "resolve" if status == "unknown" else "send")
+        run.store.queue.hold([job.lead_id for job in jobs], "resolving" if status == "unknown" else "sending")
+        self._busy |= keys
+        self._calls.start(batch, self._resolve if status == "unknown" else self._send)
+        return True
+
+    def _send(self, batch: Batch) -> list[Outcome]:
+        deliveries = [Delivery(job.lead_id, decision(job), job.payload["fields"]) for job in batch.jobs]
+        return guarded(self._vendor.sync, deliveries)
+
+    def _resolve(self, batch: Batch) -> list[Outcome]:
+        """Look up what became of unanswered sendings: what is stored as sent is done, the rest is sent again."""
+        deliveries = [Delivery(job.lead_id, decision(job), job.payload["fields"]) for job in batch.jobs]
+        names = sorted({name for job in batch.jobs for name in job.payload["fields"]})
+        found = self._vendor.look_up(deliveries, names)
+        return [_verdict(job, records) for job, records in zip(batch.jobs, found, strict=True)]
+
+    # Outcomes ---------------------------------------------------------------------------------------------------
+
+    def _settle(self) -> bool:
+        results: list[Sent] = []
+        for batch, result in self._calls.ended():
+            self._busy -= batch.keys()
+            if isinstance(result, BaseException):
+                results += self._whole_call(batch, result)
+            else:
+                results += [self._sent(job, outcome) for job, outcome in zip(batch.jobs, result, strict=True)]
+        if not results:
+            return False
+        run = self._run
+        run.store.queue.save_sent(run.run.id, run.account, results, run.now())
+        for sent in results:
+            if sent.failure:
+                run.tallies.failed += 1
+                run.on_failure(sent.lead_id, sent.failure)
+            elif sent.status in {"created", "updated", "satisfied"}:
+                run.tallies.sent += 1
+        return True
+
+    def _whole_call(self, batch: Batch, error: BaseException) -> Iterable[Sent]:
+        """Outcomes of a call that ended in an exception."""
+        waiting = "unknown" if batch.kind == "resolve" else "matched"
+        if isinstance(error, AbortRun):
+            self._abort.keep(error)
+            return [_later(job, waiting, 0.0, attempts=job.attempts) for job in batch.jobs]
+        if isinstance(error, NoAnswer) and batch.kind == "send":
+            outcome = Outcome("unknown", answer=error.what)
+        elif isinstance(error, RetryLater):
+            outcome = Outcome("later", after=error.after, answer=error.what)
+        else:
+            outcome = Outcome("failed", failure=Failure("PLUGIN_ERROR", f"the plugin broke: {error!r}"))
+        return [self._sent(job, outcome, waiting) for job in batch.jobs]
+
+    def _sent(self, job: Job, outcome: Outcome, waiting: str = "matched") -> Sent:
+        by = decision(job).by
+        now = self._run.now()
+        sent = Sent(job.lead_id, job.delivery_id, "person", outcome.status, by, "failed", outcome.remote_id,
+                    outcome.answer, rule=job.rule, attempts=job.attempts + 1)  # fmt: skip
+        match outcome.status:
+            case "created" | "updated" | "satisfied":
+                sent.next_status = "written" if job.payload.get("memberships") else "cleared"
+                sent.written = bytes.fromhex(job.payload["digest"])
+            case "failed":
+                sent.failure = outcome.failure
+            case "missing":
+                sent.forget_id = by == "lead_id"
+                if job.rule + 1 < len(job.payload["keys"]):
+                    sent.next_status, sent.rule = "matched", job.rule + 1
+                else:
+                    sent.failure = Failure("REMOTE_RECORD_GONE", f"no record has the {by} {decision(job).value}")
+            case _ if sent.attempts >= MAX_ATTEMPTS:
+                what = "UNKNOWN_OUTCOME" if outcome.status == "unknown" else "REMOTE_UNAVAILABLE"
+                sent.failure = Failure(what, f"given up after {sent.attempts} attempts: {text(outcome.answer)}")
+            case "unknown":
+                sent.next_status, sent.not_before = "unknown", now + self._vendor.settle_after
+            case _:
+                sent.next_status, sent.not_before = waiting, now + outcome.after
+        return sent
+
+
+def _later(job: Job, status: str, not_before: float, *, attempts: int) -> Sent:
+    return Sent(job.lead_id, job.delivery_id, "person", "later", decision(job).by, status,
+                not_before=not_before, rule=job.rule, attempts=attempts)  # fmt: skip
+
+
+def _verdict(job: Job, found: Sequence[Found]) -> Outcome:
+    if len(found) > 1:
+        ids = ", ".join(record.remote_id for record in found)
+        return Outcome("failed", failure=Failure("AMBIGUOUS_MATCH", f"{decision(job).value} matches records {ids}"))
+    if found and all(text(found[0].values.get(name)) == text(value) for name, value in job.payload["fields"].items()):
+        return Outcome("updated", found[0].remote_id, answer="looked up: stored as sent")
+    return Outcome("later", answer="looked up: not stored as sent, so it is sent again")

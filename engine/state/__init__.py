@@ -1,0 +1,40 @@
+"""The state: one SQLite file that is the queue, the history and the ledger. No SQL stands outside this package.
+
+A `Store` is a set of desks over one database; each desk answers the questions of one part of the engine.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine.state.captures import Captures
+from engine.state.database import Database
+from engine.state.ledger import Ledger
+from engine.state.queue import Queue
+from engine.state.quotas import Quotas
+from engine.state.reports import Reports
+from engine.state.runs import Runs
+
+__all__ = ["Store"]
+
+
+class Store:
+    """Opens the state at `path`. `check` runs SQLite's quick check first. Raises EnvironmentFault."""
+
+    def __init__(self, path: Path | str, *, check: bool = True) -> None:
+        self.database = Database(path, check=check)
+        self.runs = Runs(self.database)
+        self.captures = Captures(self.database)
+        self.queue = Queue(self.database)
+        self.ledger = Ledger(self.database)
+        self.quotas = Quotas(self.database)
+        self.reports = Reports(self.database)
+
+    def close(self) -> None:
+        self.database.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,194 @@
+"""Captures and the leads they make: which rows are known, which lead a key belongs to, and saving a batch."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from engine.records import Failure
+from engine.state.database import Database, marks
+
+#: The statuses of leads whose effect at the vendor, or whose next data, is being decided elsewhere right now.
+IN_FLIGHT = "('enriching', 'matching', 'sending', 'unknown', 'resolving', 'enrolling')"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownLead:
+    """A lead as stored: what its next capture is merged into."""
+
+    id: int
+    key: str
+    status: str
+    data: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class LeadChange:
+    """A lead that a batch of captures makes or changes.
+
+    A lead in flight keeps its status and starts over when it has landed.
+    """
+
+    id: int
+    key: str
+    data: Mapping[str, Any]
+    new: bool
+    status: str
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """One row to be kept: `digest` names it, `raw` is its JSON."""
+
+    digest: bytes
+    lead_id: int
+    line: int
+    raw: str
+
+
+class Captures:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def known(self, integration_id: int, digests: Sequence[bytes]) -> set[bytes]:
+        """Which of these rows have been captured before."""
+        found = self._database.rows(
+            f"SELECT digest FROM captures WHERE integration_id = ? AND digest IN ({marks(len(digests))})",
+            [integration_id, *digests],
+        )
+        return {digest for (digest,) in found}
+
+    def leads(self, integration_id: int, keys: Sequence[str]) -> dict[str, KnownLead]:
+        """The leads with these keys."""
+        found = self._database.rows(
+            "SELECT l.id, l.key, l.status, p.data FROM leads l JOIN profiles p ON p.lead_id = l.id"
+            f" WHERE l.integration_id = ? AND l.key IN ({marks(len(keys))})",
+            [integration_id, *keys],
+        )
+        return {key: KnownLead(id, key, status, orjson.loads(data)) for id, key, status, data in found}
+
+    def next_lead_id(self) -> int:
+        found = self._database.row("SELECT coalesce(max(id), 0) + 1 FROM leads")
+        return int(found[0]) if found else 1
+
+    def any_suppressed(self) -> bool:
+        return self._database.row("SELECT 1 FROM suppressions LIMIT 1") is not None
+
+    def suppressed(self, digests: Sequence[bytes]) -> set[bytes]:
+        found = self._database.rows(
+            f"SELECT digest FROM suppressions WHERE digest IN ({marks(len(digests))})", list(digests)
+        )
+        return {digest for (digest,) in found}
+
+    def save(
+        self,
+        integration_id: int,
+        run_id: str,
+        source: str,
+        captures: Iterable[Capture],
+        changes: Sequence[LeadChange],
+        *,
+        rows: int,
+        known_rows: int,
+        now: float,
+    ) -> None:
+        """Store a batch in one transaction: rows, new and changed leads, failures, and the run's row counts."""
+        new = [change for change in changes if change.new]
+        old = [change for change in changes if not change.new]
+        with self._database.transaction() as db:
+            db.executemany(
+                "INSERT INTO captures (integration_id, digest, lead_id, run_id, source, line, raw)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [(integration_id, row.digest, row.lead_id, run_id, source, row.line, row.raw) for row in captures],
+            )
+            db.executemany(
+                "INSERT INTO leads (id, integration_id, key, status) VALUES (?, ?, ?, ?)",
+                [(lead.id, integration_id, lead.key, lead.status) for lead in new],
+            )
+            db.executemany(
+                "INSERT INTO profiles (lead_id, data) VALUES (?, ?)",
+                [(lead.id, orjson.dumps(lead.data).decode()) for lead in new],
+            )
+            if old:
+                db.executemany(
+                    "UPDATE profiles SET data = ? WHERE lead_id = ?",
+                    [(orjson.dumps(lead.data).decode(), lead.id) for lead in old],
+                )
+                db.executemany(
+                    f"UPDATE leads SET stale = status IN {IN_FLIGHT},"
+                    f" status = CASE WHEN status IN {IN_FLIGHT} OR status IN ('ignored', 'suppressed')"
+                    " THEN status ELSE ? END,"
+                    f" not_before = CASE WHEN status IN {IN_FLIGHT} THEN not_before ELSE 0 END WHERE id = ?",
+                    [(lead.status, lead.id) for lead in old],
+                )
+                resolve_failures(db, [lead.id for lead in old], now)
+            insert_failures(db, run_id, "capture", [(c.id, c.failure) for c in changes if c.failure], now)
+            db.execute("UPDATE runs SET rows = rows + ?, known_rows = known_rows + ? WHERE id = ?",
+                       [rows, known_rows, run_id])  # fmt: skip
+
+
+def resolve_failures(db: sqlite3.Connection, leads: Iterable[int], now: float) -> None:
+    """Mark the open failures of these leads as over."""
+    db.executemany(
+        "UPDATE failures SET resolved_at = ? WHERE lead_id = ? AND resolved_at IS NULL", [(now, id) for id in leads]
+    )
+
+
+def insert_failures(
+    db: sqlite3.Connection, run_id: str, stage: str, failures: Iterable[tuple[int, Failure]], now: float
+) -> None:
+    """Record why leads failed."""
+    db.executemany(
+        "INSERT INTO failures (lead_id, run_id, stage, code, vendor_code, field, endpoint, message, at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [(id, run_id, stage, f.code, f.vendor_code, f.field, f.endpoint, f.message, now) for id, f in failures],
+    )
+
+
+class Occurrences:
+    """Counts how often each row occurred in one reading, in a temporary file so that memory does not grow."""
+
+    def __init__(self) -> None:
+        self._db = sqlite3.connect("", isolation_level=None)
+        self._db.execute("PRAGMA cache_size = -8000")
+        self._db.execute("PRAGMA journal_mode = OFF")
+        self._db.execute("PRAGMA synchronous = OFF")
+        self._db.execute("CREATE TABLE seen (content INTEGER PRIMARY KEY, times INTEGER NOT NULL)")
+
+    def count(self, contents: Sequence[int]) -> list[int]:
+        """For each content (a 64-bit number), how often it occurred before."""
+        distinct = list(dict.fromkeys(contents))
+        seen: dict[int, int] = dict(
+            self._db.execute(
+                f"SELECT content, times FROM seen WHERE content IN ({marks(len(distinct))})", distinct
+            ).fetchall()
+        )
+        before: list[int] = []
+        for content in contents:
+            times = seen.get(content, 0)
+            before.append(times)
+            seen[content] = times + 1
+        self._db.execute("BEGIN")
+        self._db.executemany(
+            "INSERT INTO seen VALUES (?, ?) ON CONFLICT DO UPDATE SET times = excluded.times",
+            [(content, seen[content]) for content in distinct],
+        )
+        self._db.execute("COMMIT")
+        return before
+
+    def close(self) -> None:
+        self._db.close()
+
+
+def restart_stale(db: sqlite3.Connection, leads: Iterable[int]) -> None:
+    """Send leads that were captured again while in flight through the stages once more, now that they have landed."""
+    db.executemany(
+        f"UPDATE leads SET status = 'captured', not_before = 0, stale = 0 WHERE id = ? AND stale = 1"
+        f" AND status NOT IN {IN_FLIGHT}",
+        [(id,) for id in leads],
+    )

@@ -1,0 +1,139 @@
+"""Open the state file, keep its one connection, and run transactions on it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils import Database as SqliteUtils
+
+from engine.errors import EnvironmentFault
+from engine.migrations import APPLICATION_ID, migrations
+
+
+class Database:
+    """One SQLite file and one connection, shared by threads behind a lock. Raises EnvironmentFault on opening.
+
+    The file is 0600 in a folder of 0700. A file that is not ours, damaged, or written by a newer engine is refused and
+    left as it is. WAL with synchronous=FULL: what is committed survives a power cut.
+    """
+
+    def __init__(self, path: Path | str, *, check: bool = True) -> None:
+        self.path = Path(path)
+        self.lock = threading.RLock()
+        self._lock_file: int | None = None
+        try:
+            _prepare(self.path)
+            self.connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=30)
+        except (OSError, sqlite3.Error) as error:
+            raise EnvironmentFault(f"cannot open the state: {error}", where=str(self.path)) from error
+        try:
+            self._set_up(check)
+        except sqlite3.DatabaseError as error:
+            self.connection.close()
+            raise EnvironmentFault(
+                f"the state is no usable SQLite database: {error}",
+                where=str(self.path),
+                fix="Restore it from a backup, or name another file with --state; it is left untouched.",
+            ) from error
+        except EnvironmentFault:
+            self.connection.close()
+            raise
+
+    def _set_up(self, check: bool) -> None:
+        run = self.connection.execute
+        (mark,) = run("PRAGMA application_id").fetchone()
+        (tables,) = run("SELECT count(*) FROM sqlite_master").fetchone()
+        if mark != APPLICATION_ID and tables:
+            raise EnvironmentFault("the file is a database of something else", where=str(self.path))
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = OFF",  # every reference is written in the transaction of what it refers to
+            "cache_size = -32000",
+            "temp_store = FILE",
+            "busy_timeout = 30000",
+        ):
+            run(f"PRAGMA {pragma}")
+        if check and tables:
+            (verdict,) = run("PRAGMA quick_check(1)").fetchone()
+            if verdict != "ok":
+                raise EnvironmentFault(f"the state is damaged: {verdict}", where=str(self.path))
+        if not tables:
+            run(f"PRAGMA application_id = {APPLICATION_ID}")
+        self.tables = SqliteUtils(self.connection)
+        strange = {migration.name for migration in migrations.applied(self.tables)} - _known_names()
+        if strange:
+            raise EnvironmentFault(
+                f"the state was written by a newer engine ({', '.join(sorted(strange))})",
+                where=str(self.path),
+                fix="Install the engine that wrote it.",
+            )
+        if migrations.pending(self.tables):
+            migrations.apply(self.tables)
+
+    def close(self) -> None:
+        with self.lock:
+            self.connection.close()
+            if self._lock_file is not None:
+                os.close(self._lock_file)
+                self._lock_file = None
+
+    def hold(self) -> None:
+        """Become the only run on this state, until closing or the end of the process. Raises EnvironmentFault."""
+        path = self.path.with_name(self.path.name + ".lock")
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(handle)
+            raise EnvironmentFault(
+                "another run is at work on this state",
+                where=str(self.path),
+                fix="Wait for it to end, or use another --state file.",
+            ) from error
+        self._lock_file = handle
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """One atomic change; everything in it becomes durable together or not at all."""
+        with self.lock:
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self.connection
+            except BaseException:
+                self.connection.execute("ROLLBACK")
+                raise
+            self.connection.execute("COMMIT")
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with self.lock:
+            return self.connection.execute(sql, parameters).fetchall()
+
+    def row(self, sql: str, parameters: Sequence[Any] = ()) -> tuple[Any, ...] | None:
+        with self.lock:
+            found: tuple[Any, ...] | None = self.connection.execute(sql, parameters).fetchone()
+            return found
+
+
+def _known_names() -> frozenset[str]:
+    fresh = SqliteUtils(memory=True)
+    return frozenset(migration.name for migration in migrations.pending(fresh))
+
+
+def _prepare(path: Path) -> None:
+    if not path.parent.exists():
+        path.parent.mkdir(parents=True, mode=0o700)
+    if not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+def marks(count: int) -> str:
+    """`count` parameter marks for an IN list."""
+    return ",".join("?" * count)

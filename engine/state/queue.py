@@ -1,0 +1,332 @@
+"""The queue: leads move from status to status; each move is one transaction with what it produced.
+
+    captured ─▶ (enriching) ─▶ enriched ─▶ mapped ─▶ (matching) ─▶ matched ─▶ (sending) ─▶ written ─▶ (enrolling)
+                                 frozen ─▶ mapped                                └▶ unknown ─▶ (resolving) ─▶ matched
+    from written and (enrolling): cleared
+    from anywhere: failed; from outside: ignored, suppressed
+
+A status in brackets is held by work in flight outside the process; a killed run's are freed when the next one begins.
+Everything that is not cleared, failed, ignored or suppressed is Pre-Sync.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from engine.records import Failure, Lead, Value
+from engine.state.captures import insert_failures, resolve_failures, restart_stale
+from engine.state.database import Database, marks
+
+TERMINAL = ("cleared", "failed", "ignored", "suppressed")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A lead whose delivery is to be sent: `payload` as the mapping made it, `rule` the matching key to be tried."""
+
+    lead_id: int
+    key: str
+    delivery_id: int
+    payload: Mapping[str, Any]
+    rule: int
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A membership to be given: lead, its remote id, program and status."""
+
+    lead_id: int
+    delivery_id: int
+    remote_id: str
+    program_id: str
+    status: str
+    attempts: int
+
+
+@dataclass(slots=True)
+class Mapped:
+    """What the mapping made of one lead: a payload and the lead's next status, or a failure."""
+
+    lead_id: int
+    status: str
+    payload: Mapping[str, Any] | None = None
+    failure: Failure | None = None
+    memberships: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(slots=True)
+class Sent:
+    """What became of one sending, and where the lead goes next."""
+
+    lead_id: int
+    delivery_id: int
+    what: str
+    status: str
+    matched_by: str
+    next_status: str
+    remote_id: str | None = None
+    answer: Any = None
+    failure: Failure | None = None
+    not_before: float = 0.0
+    rule: int = 0
+    attempts: int = 0
+    forget_id: bool = False
+    written: bytes | None = None
+    membership: tuple[str, str] | None = None
+
+
+@dataclass(slots=True)
+class Enriched:
+    """What the waterfall made of one lead."""
+
+    lead_id: int
+    data: Mapping[str, Any]
+    values: Sequence[Value] = ()
+    steps: Sequence[tuple[int, str, str, str]] = field(default_factory=tuple)
+    failure: Failure | None = None
+
+
+class Queue:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # What waits -------------------------------------------------------------------------------------------------
+
+    def counts(self, integration_id: int) -> dict[str, int]:
+        """Leads by status."""
+        return dict(
+            self._database.rows(
+                "SELECT status, count(*) FROM leads WHERE integration_id = ? GROUP BY status", [integration_id]
+            )
+        )
+
+    def next_due(self, integration_id: int, statuses: Sequence[str], now: float) -> float | None:
+        """When the next delayed lead of these statuses is due; None where none is delayed."""
+        found = self._database.row(
+            f"SELECT min(not_before) FROM leads WHERE integration_id = ? AND status IN ({marks(len(statuses))})"
+            " AND not_before > ?",
+            [integration_id, *statuses, now],
+        )
+        return None if found is None or found[0] is None else float(found[0])
+
+    # Claims -----------------------------------------------------------------------------------------------------
+
+    def leads(
+        self, integration_id: int, status: str, account: str, limit: int, now: float, hold: str | None = None
+    ) -> list[Lead]:
+        """Claim leads of a status that are due, in order. `hold` marks them as in flight."""
+        with self._database.transaction() as db:
+            found = db.execute(
+                "SELECT l.id, l.key, p.data, r.remote_id FROM leads l JOIN profiles p ON p.lead_id = l.id"
+                " LEFT JOIN remote_ids r ON r.account = ? AND r.key = l.key"
+                " WHERE l.integration_id = ? AND l.status = ? AND l.not_before <= ? ORDER BY l.id LIMIT ?",
+                [account, integration_id, status, now, limit],
+            ).fetchall()
+            if hold:
+                db.executemany("UPDATE leads SET status = ? WHERE id = ?", [(hold, row[0]) for row in found])
+        return [_lead(*row) for row in found]
+
+    def jobs(self, integration_id: int, status: str, limit: int, now: float, beyond: int = 0) -> list[Job]:
+        """Leads of a status with their deliveries, in order, from those with an id above `beyond`."""
+        found = self._database.rows(
+            "SELECT l.id, l.key, l.delivery_id, d.payload, l.rule, l.attempts FROM leads l"
+            " JOIN deliveries d ON d.id = l.delivery_id"
+            " WHERE l.integration_id = ? AND l.status = ? AND l.not_before <= ? AND l.id > ? ORDER BY l.id LIMIT ?",
+            [integration_id, status, now, beyond, limit],
+        )
+        return [Job(id, key, delivery, orjson.loads(payload), rule, attempts)
+                for id, key, delivery, payload, rule, attempts in found]  # fmt: skip
+
+    def places(self, integration_id: int, account: str, limit: int, now: float) -> list[Place]:
+        """Memberships wanted by leads whose person is written, ordered so that equal ones stand together."""
+        found = self._database.rows(
+            "SELECT l.id, l.delivery_id, r.remote_id, m.program_id, m.status, l.attempts FROM leads l"
+            " JOIN memberships m ON m.lead_id = l.id AND m.state = 'wanted'"
+            " JOIN remote_ids r ON r.account = ? AND r.key = l.key"
+            " WHERE l.integration_id = ? AND l.status = 'written' AND l.not_before <= ?"
+            " ORDER BY m.program_id, m.status, l.id LIMIT ?",
+            [account, integration_id, now, limit],
+        )
+        return [Place(*row) for row in found]
+
+    def hold(self, leads: Iterable[int], status: str) -> None:
+        """Mark leads as in flight, durably, before the call is made."""
+        with self._database.transaction() as db:
+            db.executemany("UPDATE leads SET status = ? WHERE id = ?", [(status, id) for id in leads])
+
+    # Results ----------------------------------------------------------------------------------------------------
+
+    def save_enriched(self, run_id: str, results: Sequence[Enriched], now: float) -> None:
+        with self._database.transaction() as db:
+            stale = self._stale(result.lead_id for result in results)
+            changed = [result for result in results if result.values and result.lead_id not in stale]
+            db.executemany(
+                "UPDATE profiles SET data = ? WHERE lead_id = ?",
+                [(orjson.dumps(result.data).decode(), result.lead_id) for result in changed],
+            )
+            db.executemany(
+                "INSERT OR REPLACE INTO enriched_values"
+                " (lead_id, field, provider, value, replaced, confidence, cost, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (result.lead_id, v.field, v.provider, _json(v.value), _json(v.replaced), v.confidence, v.cost, v.at)
+                    for result in changed
+                    for v in result.values
+                ],
+            )
+            db.executemany(
+                "INSERT OR REPLACE INTO enrichment_steps (lead_id, step, provider, outcome, detail, at)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                [(result.lead_id, *step, now) for result in results for step in result.steps],
+            )
+            db.executemany(
+                "UPDATE leads SET status = ?, not_before = 0 WHERE id = ?",
+                [("failed" if result.failure else "enriched", result.lead_id) for result in results],
+            )
+            insert_failures(db, run_id, "enrich", [(r.lead_id, r.failure) for r in results if r.failure], now)
+            restart_stale(db, stale)
+
+    def _stale(self, leads: Iterable[int]) -> set[int]:
+        """Which of these leads were captured again meanwhile: what was found for their older form is dropped."""
+        ids = list(leads)
+        return {id for (id,) in self._database.rows(
+            f"SELECT id FROM leads WHERE stale = 1 AND id IN ({marks(len(ids))})", ids)}  # fmt: skip
+
+    def delay(self, leads: Sequence[int], status: str, not_before: float, *, attempted: bool = False) -> None:
+        """Put leads back into a status, not to be touched before a time; `attempted` counts it as a try."""
+        with self._database.transaction() as db:
+            db.executemany(
+                "UPDATE leads SET status = ?, not_before = ?, attempts = attempts + ? WHERE id = ?",
+                [(status, not_before, attempted, id) for id in leads],
+            )
+            restart_stale(db, leads)
+
+    def digests(self, leads: Sequence[int]) -> dict[int, bytes]:
+        """What the vendor is known to hold of these leads."""
+        found = self._database.rows(
+            f"SELECT id, sent_digest FROM leads WHERE id IN ({marks(len(leads))}) AND sent_digest IS NOT NULL",
+            list(leads),
+        )
+        return dict(found)
+
+    def save_mapped(self, run_id: str, spec_digest: str, stage: str, results: Sequence[Mapped], now: float) -> None:
+        with self._database.transaction() as db:
+            (next_id,) = db.execute("SELECT coalesce(max(id), 0) + 1 FROM deliveries").fetchone()
+            made = [result for result in results if result.payload is not None]
+            db.executemany(
+                "INSERT INTO deliveries (id, lead_id, run_id, spec_digest, payload) VALUES (?, ?, ?, ?, ?)",
+                [
+                    (next_id + index, result.lead_id, run_id, spec_digest, orjson.dumps(result.payload).decode())
+                    for index, result in enumerate(made)
+                ],
+            )
+            db.executemany(
+                "UPDATE leads SET status = ?, delivery_id = ?, rule = 0, attempts = 0, not_before = 0 WHERE id = ?",
+                [(result.status, next_id + index, result.lead_id) for index, result in enumerate(made)],
+            )
+            failed = [(result.lead_id, result.failure) for result in results if result.failure]
+            db.executemany("UPDATE leads SET status = 'failed' WHERE id = ?", [(id,) for id, _ in failed])
+            insert_failures(db, run_id, stage, failed, now)
+            db.executemany(
+                "DELETE FROM memberships WHERE lead_id = ? AND state = 'wanted'", [(result.lead_id,) for result in made]
+            )
+            db.executemany(
+                "INSERT OR IGNORE INTO memberships (lead_id, program_id, status, state) VALUES (?, ?, ?, 'wanted')",
+                [(result.lead_id, *membership) for result in made for membership in result.memberships],
+            )
+            _finish_written(db, [result.lead_id for result in made if result.status == "written"])
+
+    def save_matched(self, run_id: str, results: Sequence[tuple[Job, Mapping[str, Any] | None, Failure | None]],
+                     now: float) -> None:  # fmt: skip
+        """Store what matching read: the payload completed by it, or why the lead failed."""
+        with self._database.transaction() as db:
+            for job, payload, failure in results:
+                if payload is not None:
+                    db.execute("UPDATE deliveries SET payload = ? WHERE id = ?",
+                               [orjson.dumps(payload).decode(), job.delivery_id])  # fmt: skip
+                db.execute("UPDATE leads SET status = ?, not_before = 0 WHERE id = ?",
+                           ["failed" if failure else "matched", job.lead_id])  # fmt: skip
+            insert_failures(db, run_id, "match", [(job.lead_id, f) for job, _, f in results if f], now)
+            restart_stale(db, [job.lead_id for job, _, _ in results])
+
+    def save_sent(self, run_id: str, account: str, results: Sequence[Sent], now: float) -> None:
+        """Store outcomes, remote ids, memberships and failures, and move the leads on."""
+        with self._database.transaction() as db:
+            db.executemany(
+                "INSERT INTO outcomes (delivery_id, run_id, what, status, matched_by, remote_id, answer, at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (s.delivery_id, run_id, s.what, s.status, s.matched_by, s.remote_id, _json(s.answer), now)
+                    for s in results
+                ],
+            )
+            db.executemany(
+                "INSERT INTO remote_ids (account, key, remote_id, at) SELECT ?, key, ?, ? FROM leads WHERE id = ?"
+                " ON CONFLICT DO UPDATE SET remote_id = excluded.remote_id, at = excluded.at",
+                [(account, s.remote_id, now, s.lead_id) for s in results if s.remote_id and s.what == "person"],
+            )
+            db.executemany(
+                "DELETE FROM remote_ids WHERE account = ? AND key = (SELECT key FROM leads WHERE id = ?)",
+                [(account, s.lead_id) for s in results if s.forget_id],
+            )
+            db.executemany(
+                "UPDATE memberships SET state = 'done' WHERE lead_id = ? AND program_id = ? AND status = ?",
+                [(s.lead_id, *s.membership) for s in results if s.membership and s.status != "failed"],
+            )
+            db.executemany(
+                "UPDATE leads SET status = ?, not_before = ?, rule = ?, attempts = ?,"
+                " sent_digest = coalesce(?, sent_digest) WHERE id = ?",
+                [(s.next_status, s.not_before, s.rule, s.attempts, s.written, s.lead_id) for s in results],
+            )
+            insert_failures(db, run_id, "sync", [(s.lead_id, s.failure) for s in results if s.failure], now)
+            _finish_written(db, [s.lead_id for s in results if s.next_status == "written"])
+            restart_stale(db, [s.lead_id for s in results])
+
+    # What people do ---------------------------------------------------------------------------------------------
+
+    def retry(self, leads: Sequence[int], status: str, now: float) -> None:
+        """Send failed leads through the stages again from `status` on, with what is now known of them."""
+        with self._database.transaction() as db:
+            db.executemany(
+                "UPDATE leads SET status = ?, not_before = 0, attempts = 0 WHERE id = ? AND status = 'failed'",
+                [(status, id) for id in leads],
+            )
+            resolve_failures(db, leads, now)
+
+    def release(self, leads: Sequence[int]) -> None:
+        """Let frozen leads go."""
+        with self._database.transaction() as db:
+            db.executemany(
+                "UPDATE leads SET status = 'mapped' WHERE id = ? AND status = 'frozen'", [(id,) for id in leads]
+            )
+
+    def release_all(self, integration_id: int) -> None:
+        """Let every frozen lead go, because the sync mode is automatic again."""
+        with self._database.transaction() as db:
+            db.execute(
+                "UPDATE leads SET status = 'mapped' WHERE integration_id = ? AND status = 'frozen'", [integration_id]
+            )
+
+
+def _lead(id: int, key: str, data: str, remote_id: str | None) -> Lead:
+    found = orjson.loads(data)
+    fields = found["f"]
+    return Lead(id, key, fields, found.get("q", {}), found.get("e", {}), remote_id or fields.get("remote_id"))
+
+
+def _json(value: Any) -> str | None:
+    return None if value is None else orjson.dumps(value).decode()
+
+
+def _finish_written(db: sqlite3.Connection, leads: Sequence[int]) -> None:
+    """Clear the leads whose person is written and who want no membership any more."""
+    db.executemany(
+        "UPDATE leads SET status = 'cleared' WHERE id = ? AND status = 'written' AND NOT EXISTS"
+        " (SELECT 1 FROM memberships m WHERE m.lead_id = leads.id AND m.state = 'wanted')",
+        [(id,) for id in leads],
+    )

@@ -1,0 +1,192 @@
+"""What people ask: counts that add up, groups of failures, and one lead's whole story."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from engine.state.database import Database, marks
+from engine.state.queue import TERMINAL
+
+
+class Reports:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def totals(self, integration: str) -> dict[str, int]:
+        """Captures by what became of them.
+
+        captured = duplicate + presync + cleared + failed + ignored + suppressed, at every instant; frozen is a part of
+        presync.
+        """
+        row = self._database.row(
+            "SELECT (SELECT count(*) FROM captures c WHERE c.integration_id = i.id),"
+            " (SELECT count(*) FROM leads l WHERE l.integration_id = i.id) FROM integrations i WHERE i.name = ?",
+            [integration],
+        )
+        captured, leads = row if row else (0, 0)
+        by_status = dict(
+            self._database.rows(
+                "SELECT l.status, count(*) FROM leads l JOIN integrations i ON i.id = l.integration_id"
+                " WHERE i.name = ? GROUP BY l.status",
+                [integration],
+            )
+        )
+        terminal = {status: by_status.get(status, 0) for status in TERMINAL}
+        return {
+            "captured": captured,
+            "duplicate": captured - leads,
+            "presync": leads - sum(terminal.values()),
+            "frozen": by_status.get("frozen", 0),
+            **terminal,
+        }
+
+    def written(self, integration: str) -> dict[str, int]:
+        """Persons by how their lead was last written: created, updated; and memberships given."""
+        persons = dict(
+            self._database.rows(
+                "SELECT o.status, count(*) FROM outcomes o JOIN deliveries d ON d.id = o.delivery_id"
+                " JOIN leads l ON l.id = d.lead_id JOIN integrations i ON i.id = l.integration_id"
+                " WHERE i.name = ? AND o.what = 'person' AND o.status IN ('created', 'updated') GROUP BY o.status",
+                [integration],
+            )
+        )
+        members = self._database.row(
+            "SELECT count(*) FROM memberships m JOIN leads l ON l.id = m.lead_id"
+            " JOIN integrations i ON i.id = l.integration_id WHERE i.name = ? AND m.state = 'done'",
+            [integration],
+        )
+        return {
+            "created": persons.get("created", 0),
+            "updated": persons.get("updated", 0),
+            "memberships": int(members[0]) if members else 0,
+        }
+
+    def enriched(self, integration: str) -> dict[str, int]:
+        """Leads by provider that gave at least one value."""
+        return dict(
+            self._database.rows(
+                "SELECT v.provider, count(DISTINCT v.lead_id) FROM enriched_values v JOIN leads l ON l.id = v.lead_id"
+                " JOIN integrations i ON i.id = l.integration_id WHERE i.name = ? GROUP BY v.provider",
+                [integration],
+            )
+        )
+
+    def groups(self, integration: str) -> list[tuple[str, str, str, str, int]]:
+        """Failed leads by (code, vendor code, field), with an example's message and the count, largest first."""
+        return [
+            (str(code), str(vendor), str(field), str(message), int(count))
+            for code, vendor, field, message, count in self._database.rows(
+                "SELECT f.code, f.vendor_code, f.field, min(f.message), count(*) FROM failures f"
+                " JOIN leads l ON l.id = f.lead_id JOIN integrations i ON i.id = l.integration_id"
+                " WHERE i.name = ? AND l.status = 'failed' AND f.resolved_at IS NULL"
+                " GROUP BY f.code, f.vendor_code, f.field ORDER BY count(*) DESC, f.code, f.vendor_code, f.field",
+                [integration],
+            )
+        ]
+
+    def failed(self, integration: str, code: str | None = None, limit: int = -1) -> list[dict[str, Any]]:
+        """Failed leads with their reason and where they were captured first."""
+        found = self._database.rows(
+            "SELECT l.id, l.key, f.code, f.field, f.message, f.stage,"
+            " (SELECT c.source || ':' || c.line FROM captures c WHERE c.lead_id = l.id ORDER BY c.id LIMIT 1)"
+            " FROM leads l JOIN failures f ON f.lead_id = l.id AND f.resolved_at IS NULL"
+            " JOIN integrations i ON i.id = l.integration_id"
+            " WHERE i.name = ? AND l.status = 'failed' AND (? IS NULL OR f.code = ?) ORDER BY l.id LIMIT ?",
+            [integration, code, code, limit],
+        )
+        names = ("lead", "key", "code", "field", "message", "stage", "captured_at")
+        return [dict(zip(names, row, strict=True)) for row in found]
+
+    def frozen(self, integration: str, event: str | None = None) -> list[int]:
+        """The ids of frozen leads, of one event or of all."""
+        found = self._database.rows(
+            "SELECT l.id, p.data FROM leads l JOIN profiles p ON p.lead_id = l.id"
+            " JOIN integrations i ON i.id = l.integration_id WHERE i.name = ? AND l.status = 'frozen' ORDER BY l.id",
+            [integration],
+        )
+        return [id for id, data in found if event is None or event in orjson.loads(data).get("e", {})]
+
+    def find(self, integration: str, wanted: str) -> list[int]:
+        """The ids of the leads that people mean by an id, an email address or a key."""
+        found = self._database.rows(
+            "SELECT l.id FROM leads l JOIN integrations i ON i.id = l.integration_id WHERE i.name = ?"
+            " AND (l.key IN (?, ?) OR (? AND l.id = CAST(? AS INTEGER))) ORDER BY l.id",
+            [integration, wanted, f"email:{wanted.strip().lower()}", wanted.isdigit(), wanted],
+        )
+        return [id for (id,) in found]
+
+    def lead(self, lead_id: int) -> dict[str, Any] | None:
+        """One lead's whole story: captures, values with provenance, deliveries, outcomes, failures."""
+        head = self._database.row(
+            "SELECT l.id, l.key, l.status, l.attempts, p.data FROM leads l JOIN profiles p ON p.lead_id = l.id"
+            " WHERE l.id = ?",
+            [lead_id],
+        )
+        if head is None:
+            return None
+        data = orjson.loads(head[4])
+        return {
+            "lead": head[0],
+            "key": head[1],
+            "status": head[2],
+            "attempts": head[3],
+            "fields": data["f"],
+            "qualifiers": data.get("q", {}),
+            "events": data.get("e", {}),
+            "captures": self._all(
+                ("source", "line", "run", "raw"),
+                "SELECT source, line, run_id, raw FROM captures WHERE lead_id = ? ORDER BY id",
+                [lead_id],
+            ),
+            "values": self._all(
+                ("field", "value", "replaced", "provider", "confidence", "cost", "at"),
+                "SELECT field, value, replaced, provider, confidence, cost, at FROM enriched_values"
+                " WHERE lead_id = ? ORDER BY at, field",
+                [lead_id],
+            ),
+            "steps": self._all(
+                ("step", "provider", "outcome", "detail", "at"),
+                "SELECT step, provider, outcome, detail, at FROM enrichment_steps WHERE lead_id = ? ORDER BY step",
+                [lead_id],
+            ),
+            "deliveries": self._all(
+                ("delivery", "run", "payload"),
+                "SELECT id, run_id, payload FROM deliveries WHERE lead_id = ? ORDER BY id",
+                [lead_id],
+            ),
+            "outcomes": self._all(
+                ("delivery", "what", "status", "matched_by", "remote_id", "answer", "at"),
+                "SELECT o.delivery_id, o.what, o.status, o.matched_by, o.remote_id, o.answer, o.at FROM outcomes o"
+                " JOIN deliveries d ON d.id = o.delivery_id WHERE d.lead_id = ? ORDER BY o.id",
+                [lead_id],
+            ),
+            "memberships": self._all(
+                ("program_id", "status", "state"),
+                "SELECT program_id, status, state FROM memberships WHERE lead_id = ? ORDER BY program_id, status",
+                [lead_id],
+            ),
+            "failures": self._all(
+                ("stage", "code", "vendor_code", "field", "message", "at", "resolved_at"),
+                "SELECT stage, code, vendor_code, field, message, at, resolved_at FROM failures"
+                " WHERE lead_id = ? ORDER BY id",
+                [lead_id],
+            ),
+        }
+
+    def delayed(self, leads: Sequence[int]) -> int:
+        """How many of these leads wait for a time to come."""
+        found = self._database.row(
+            f"SELECT count(*) FROM leads WHERE id IN ({marks(len(leads))}) AND not_before > 0", list(leads)
+        )
+        return int(found[0]) if found else 0
+
+    def _all(self, names: Sequence[str], sql: str, parameters: Sequence[Any]) -> list[dict[str, Any]]:
+        rows = [dict(zip(names, row, strict=True)) for row in self._database.rows(sql, parameters)]
+        for row in rows:
+            for name in ("raw", "value", "replaced", "payload", "answer"):
+                if row.get(name) is not None:
+                    row[name] = orjson.loads(row[name])
+        return rows

@@ -1,0 +1,113 @@
+"""Runs: opening one, ending it, finding the last."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from engine.state.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A run as recorded. Times in Unix seconds."""
+
+    id: str
+    integration_id: int
+    integration: str
+    spec_path: str
+    spec_digest: str
+    source: str
+    status: str
+    started_at: float
+    ended_at: float | None
+    exit_code: int | None
+    rows: int
+    known_rows: int
+    message: str
+
+
+_SELECT = """SELECT r.id, r.integration_id, i.name, r.spec_path, r.spec_digest, r.source, r.status, r.started_at,
+    r.ended_at, r.exit_code, r.rows, r.known_rows, r.message
+    FROM runs r JOIN integrations i ON i.id = r.integration_id"""
+
+
+class Runs:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def begin(self, integration: str, spec_path: str, spec_digest: str, source: str, now: float) -> RunRow:
+        """Open a run, after closing any that was killed, and put every lead it had in hand back where it belongs.
+
+        A lead that was being sent is not known to have arrived: it becomes `unknown` and is looked up.
+        """
+        with self._database.transaction() as db:
+            db.execute("INSERT OR IGNORE INTO integrations (name) VALUES (?)", [integration])
+            (integration_id,) = db.execute("SELECT id FROM integrations WHERE name = ?", [integration]).fetchone()
+            db.execute(
+                "UPDATE runs SET status = 'interrupted', ended_at = ? WHERE integration_id = ? AND status = 'running'",
+                [now, integration_id],
+            )
+            last = db.execute(
+                "SELECT spec_digest FROM runs WHERE integration_id = ? ORDER BY started_at DESC, id DESC LIMIT 1",
+                [integration_id],
+            ).fetchone()
+            for held, freed in _AFTER_A_KILL:
+                db.execute(
+                    "UPDATE leads SET status = ? WHERE integration_id = ? AND status = ?", [freed, integration_id, held]
+                )
+            db.execute(
+                "UPDATE leads SET status = 'captured', stale = 0 WHERE integration_id = ? AND stale = 1"
+                " AND status <> 'unknown'",
+                [integration_id],
+            )
+            if last is not None and last[0] != spec_digest:
+                # What was mapped by another spec and not sent yet is mapped again.
+                db.execute(
+                    "UPDATE leads SET status = 'enriched' WHERE integration_id = ?"
+                    " AND status IN ('mapped', 'matched', 'frozen')",
+                    [integration_id],
+                )
+            stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
+            (same,) = db.execute("SELECT count(*) FROM runs WHERE id LIKE ? || '%'", [stamp]).fetchone()
+            run_id = f"{stamp}-{same + 1}"
+            db.execute(
+                "INSERT INTO runs (id, integration_id, spec_path, spec_digest, source, status, started_at)"
+                " VALUES (?, ?, ?, ?, ?, 'running', ?)",
+                [run_id, integration_id, spec_path, spec_digest, source, now],
+            )
+        return self.get(run_id)
+
+    def end(self, run_id: str, status: str, exit_code: int, now: float, message: str = "") -> None:
+        with self._database.transaction() as db:
+            db.execute(
+                "UPDATE runs SET status = ?, exit_code = ?, ended_at = ?, message = ? WHERE id = ?",
+                [status, exit_code, now, message, run_id],
+            )
+
+    def get(self, run_id: str) -> RunRow:
+        found = self._database.row(f"{_SELECT} WHERE r.id = ?", [run_id])
+        if found is None:
+            raise KeyError(run_id)
+        return RunRow(*found)
+
+    def last(self, integration: str | None = None) -> RunRow | None:
+        """The latest run, of one integration or of all."""
+        found = self._database.row(
+            f"{_SELECT} WHERE ? IS NULL OR i.name = ? ORDER BY r.started_at DESC, r.id DESC LIMIT 1",
+            [integration, integration],
+        )
+        return RunRow(*found) if found else None
+
+    def integrations(self) -> list[str]:
+        return [str(name) for (name,) in self._database.rows("SELECT name FROM integrations ORDER BY name")]
+
+
+#: What a lead in the hands of a killed run goes back to.
+_AFTER_A_KILL = (
+    ("enriching", "captured"),
+    ("matching", "mapped"),
+    ("sending", "unknown"),
+    ("resolving", "unknown"),
+    ("enrolling", "written"),
+)
