@@ -328,6 +328,16 @@ def _mapping(raw: Mapping[str, Any]) -> MappingSpec:
     return MappingSpec(fields, qualifiers, programs)
 
 
+def is_reference(value: Any) -> bool:
+    """Whether a setting says where its value is kept, as {env: NAME} or {file: path}, instead of giving it."""
+    return isinstance(value, Mapping) and ("env" in value or "file" in value)
+
+
+def secret_advice(key: str) -> str:
+    """What to do with a secret that stands in a spec."""
+    return f"Keep it in the environment: `{key}: {{env: {key.upper()}}}`, or in a file: `{key}: {{file: path}}`."
+
+
 def resolve(
     config: Mapping[str, Any],
     secrets: Sequence[str],
@@ -344,15 +354,12 @@ def resolve(
     resolved: dict[str, Any] = {}
     for key, value in config.items():
         setting = f"{where}.{key}"
-        if isinstance(value, Mapping) and ("env" in value or "file" in value):
+        if is_reference(value):
             found = _referred(value, folder, setting, environ)
             if found is not None:
                 resolved[key] = found
         elif key in secrets:
-            raise SpecError(
-                f"{setting} is a secret written into the spec",
-                fix=f"Keep it in the environment: `{key}: {{env: {key.upper()}}}`, or in a file: {{file: path}}.",
-            )
+            raise SpecError(f"{setting} is a secret written into the spec", fix=secret_advice(key))
         else:
             resolved[key] = value
     return resolved

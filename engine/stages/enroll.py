@@ -59,7 +59,7 @@ class EnrollStage:
                 leads.add(place.lead_id)
         if not batch or (len(batch) < size and not flush):
             return False
-        run.store.queue.hold(leads, "enrolling")
+        run.store.queue.hold(leads, "enrolling", run.now())
         self._calls.start(batch, self._enroll)
         return True
 

@@ -68,7 +68,7 @@ class MatchStage:
             asking = [job for job in jobs if job.payload.get("if_blank")]
             asking = [job for job in asking if decision(job).by == decision(asking[0]).by]
             if asking:
-                run.store.queue.hold([job.lead_id for job in asking], "matching")
+                run.store.queue.hold([job.lead_id for job in asking], "matching", run.now())
                 self._calls.start(asking, self._look_up)
             did = did or bool(jobs)
             if not jobs:

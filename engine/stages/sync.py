@@ -86,31 +86,33 @@ class SyncStage:
 
     def _start(self, status: str, *, flush: bool) -> bool:
         """Start one call from the jobs of a status; a part-filled batch waits unless nothing more is coming."""
+        jobs = self._pick(status, flush=flush)
+        if not jobs:
+            return False
+        unknown = status == "unknown"
+        batch = Batch(jobs, "resolve" if unknown else "send")
+        held = [job.lead_id for job in jobs]
+        self._run.store.queue.hold(held, "resolving" if unknown else "sending", self._run.now())
+        self._busy |= batch.keys()
+        self._calls.start(batch, self._resolve if unknown else self._send)
+        return True
+
+    def _pick(self, status: str, *, flush: bool) -> list[Job]:
+        """Jobs for one call: all decided by the same key, none sharing a key with another or with a call in flight."""
         run = self._run
         size = self._limits.batch_size
-        jobs: list[Job] = []
+        groups: dict[str, list[Job]] = {}
         keys: set[str] = set()
-        beyond = 0
-        while len(jobs) < size:
-            page = run.store.queue.jobs(run.run.integration_id, status, size + 50, run.now(), beyond)
-            for job in page:
-                wanted = keys_of(job)
-                if len(jobs) < size and not keys.intersection(wanted) and not self._busy.intersection(wanted):
-                    if jobs and decision(job).by != decision(jobs[0]).by:
-                        continue
-                    jobs.append(job)
-                    keys.update(wanted)
-            if len(page) < size + 50:
-                break
-            beyond = page[-1].lead_id
-        if not jobs or (len(jobs) < size and not flush and len(jobs) < size * self._limits.concurrency):
-            if not jobs or not flush:
-                return False
-        batch = Batch(jobs, "resolve" if status == "unknown" else "send")
-        run.store.queue.hold([job.lead_id for job in jobs], "resolving" if status == "unknown" else "sending")
-        self._busy |= keys
-        self._calls.start(batch, self._resolve if status == "unknown" else self._send)
-        return True
+        for job in run.store.queue.jobs(run.run.integration_id, status, 2 * size + 50, run.now()):
+            wanted = keys_of(job)
+            if not keys.isdisjoint(wanted) or not self._busy.isdisjoint(wanted):
+                continue
+            keys.update(wanted)
+            group = groups.setdefault(decision(job).by, [])
+            group.append(job)
+            if len(group) == size:
+                return group
+        return max(groups.values(), key=len, default=[]) if flush else []
 
     def _send(self, batch: Batch) -> list[Outcome]:
         deliveries = [Delivery(job.lead_id, decision(job), job.payload["fields"]) for job in batch.jobs]

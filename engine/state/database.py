@@ -81,9 +81,13 @@ class Database:
     def close(self) -> None:
         with self.lock:
             self.connection.close()
-            if self._lock_file is not None:
-                os.close(self._lock_file)
-                self._lock_file = None
+            self.release()
+
+    def release(self) -> None:
+        """Let other runs work on this state again."""
+        if self._lock_file is not None:
+            os.close(self._lock_file)
+            self._lock_file = None
 
     def hold(self) -> None:
         """Become the only run on this state, until closing or the end of the process. Raises EnvironmentFault."""

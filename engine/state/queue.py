@@ -132,13 +132,13 @@ class Queue:
                 db.executemany("UPDATE leads SET status = ? WHERE id = ?", [(hold, row[0]) for row in found])
         return [_lead(*row) for row in found]
 
-    def jobs(self, integration_id: int, status: str, limit: int, now: float, beyond: int = 0) -> list[Job]:
-        """Leads of a status with their deliveries, in order, from those with an id above `beyond`."""
+    def jobs(self, integration_id: int, status: str, limit: int, now: float) -> list[Job]:
+        """Leads of a status that are due, with their deliveries, in order."""
         found = self._database.rows(
             "SELECT l.id, l.key, l.delivery_id, d.payload, l.rule, l.attempts FROM leads l"
             " JOIN deliveries d ON d.id = l.delivery_id"
-            " WHERE l.integration_id = ? AND l.status = ? AND l.not_before <= ? AND l.id > ? ORDER BY l.id LIMIT ?",
-            [integration_id, status, now, beyond, limit],
+            " WHERE l.integration_id = ? AND l.status = ? AND l.not_before <= ? ORDER BY l.id LIMIT ?",
+            [integration_id, status, now, limit],
         )
         return [Job(id, key, delivery, orjson.loads(payload), rule, attempts)
                 for id, key, delivery, payload, rule, attempts in found]  # fmt: skip
@@ -155,10 +155,12 @@ class Queue:
         )
         return [Place(*row) for row in found]
 
-    def hold(self, leads: Iterable[int], status: str) -> None:
-        """Mark leads as in flight, durably, before the call is made."""
+    def hold(self, leads: Iterable[int], status: str, now: float) -> None:
+        """Mark leads as in flight since now, durably, before the call is made."""
         with self._database.transaction() as db:
-            db.executemany("UPDATE leads SET status = ? WHERE id = ?", [(status, id) for id in leads])
+            db.executemany(
+                "UPDATE leads SET status = ?, not_before = ? WHERE id = ?", [(status, now, id) for id in leads]
+            )
 
     # Results ----------------------------------------------------------------------------------------------------
 

@@ -36,10 +36,13 @@ class Runs:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def begin(self, integration: str, spec_path: str, spec_digest: str, source: str, now: float) -> RunRow:
+    def begin(
+        self, integration: str, spec_path: str, spec_digest: str, source: str, now: float, settle_after: float = 0.0
+    ) -> RunRow:
         """Open a run, after closing any that was killed, and put every lead it had in hand back where it belongs.
 
-        A lead that was being sent is not known to have arrived: it becomes `unknown` and is looked up.
+        A lead that was being sent is not known to have arrived: it becomes `unknown`, to be looked up once
+        `settle_after` seconds have passed since it was sent.
         """
         with self._database.transaction() as db:
             db.execute("INSERT OR IGNORE INTO integrations (name) VALUES (?)", [integration])
@@ -54,7 +57,10 @@ class Runs:
             ).fetchone()
             for held, freed in _AFTER_A_KILL:
                 db.execute(
-                    "UPDATE leads SET status = ? WHERE integration_id = ? AND status = ?", [freed, integration_id, held]
+                    "UPDATE leads SET status = ?,"
+                    " not_before = CASE WHEN status = 'sending' THEN not_before + ? ELSE 0 END"
+                    " WHERE integration_id = ? AND status = ?",
+                    [freed, settle_after, integration_id, held],
                 )
             db.execute(
                 "UPDATE leads SET status = 'captured', stale = 0 WHERE integration_id = ? AND stale = 1"

@@ -1,0 +1,157 @@
+"""Everything that is wrong with an integration, at once, and the parts of it that a run is made of. Sends nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jsonschema
+
+from engine.adapters import Adapter, Vendor
+from engine.errors import EngineError, SpecError
+from engine.expressions import Expression, ExpressionError, Names, function, parse, suggestion
+from engine.plugins import Plugins
+from engine.records import DERIVED_FIELDS, LEAD_FIELDS
+from engine.specs import Integration, Rule, SpecErrors, is_reference, secret_advice
+
+
+def names_of(integration: Integration, plugins: Plugins) -> Names:
+    """What expressions of this integration may refer to."""
+    declared = integration.source.columns.values()
+    enriched = {
+        name
+        for step in integration.enrichment
+        if step.use in plugins.enrichers
+        for name in (*plugins.enrichers[step.use].provides, *step.want)
+    }
+    qualifiers = {*integration.source.qualifiers, *(row.qualifier for row in integration.mapping.qualifiers)}
+    return Names({*LEAD_FIELDS, *DERIVED_FIELDS, *declared, *enriched}, qualifiers, plugins.filters)
+
+
+def rules_of(integration: Integration, vendor: type[Vendor]) -> tuple[Rule, ...]:
+    """The matching rules, or the vendor's keys in its own order where the spec names none."""
+    usual = {"lead_id": "lead.remote_id", "email": "lead.email"}
+    return integration.matching or tuple(Rule(key, usual[key]) for key in vendor.keys if key in usual)
+
+
+@dataclass
+class _Finder:
+    integration: Integration
+    plugins: Plugins
+    problems: list[SpecError]
+
+    def problem(self, what: str, at: str, fix: str = "", why: str = "") -> None:
+        self.problems.append(SpecError(what, where=self.integration.place(at), fix=fix, why=why))
+
+    def adapter(self, find: Callable[[str], type[Adapter]], name: str, config: Mapping[str, Any], at: str) -> Any:
+        """Find an adapter and check its configuration; None where there is none."""
+        try:
+            adapter = find(name)
+        except EngineError as error:
+            self.problem(error.what, f"{at}.use", error.fix, error.why)
+            return None
+        literal = {key: value for key, value in config.items() if not is_reference(value)}
+        for key in literal.keys() & set(adapter.secrets):
+            self.problem(
+                f"{at}.config.{key} is a secret written into the spec", f"{at}.config.{key}", secret_advice(key)
+            )
+        # What a reference stands for is known only when a run starts; here it counts as given.
+        required = [key for key in adapter.config_schema.get("required", ()) if key not in config or key in literal]
+        validator = jsonschema.Draft202012Validator({**adapter.config_schema, "required": required})
+        for found in validator.iter_errors(literal):
+            inner = ".".join(str(part) for part in found.absolute_path)
+            fix = ""
+            if found.validator == "additionalProperties":
+                known = adapter.config_schema.get("properties", {})
+                extra = next((key for key in literal if key not in known), "")
+                inner = inner or extra
+                fix = suggestion(extra, known) or f"Known settings: {', '.join(known) or 'none'}."
+            self.problem(f"{name}: {found.message}", f"{at}.config{'.' + inner if inner else ''}", fix)
+        return adapter
+
+    def expression(self, text: str, names: Names, at: str) -> Expression | None:
+        try:
+            found = parse(text, names)
+            function(found, names)
+        except (ExpressionError, SyntaxError) as error:
+            self.problem(f"{text!r}: {error}", at, getattr(error, "fix", ""))
+            return None
+        return found
+
+
+def check(integration: Integration, plugins: Plugins) -> list[SpecError]:
+    """All problems of an integration that can be seen without asking the vendor, in the order of the file."""
+    finder = _Finder(integration, plugins, [])
+    source = integration.source
+    finder.adapter(plugins.source, source.use, {**source.config, "path": source.path or "-"}, "source")
+    vendor = finder.adapter(plugins.vendor, integration.destination.use, integration.destination.config, "destination")
+    names = names_of(integration, plugins)
+    for index, step in enumerate(integration.enrichment):
+        at = f"enrichment.{index}"
+        enricher = finder.adapter(plugins.enricher, step.use, step.config, at)
+        if enricher is not None:
+            for wanted in step.want:
+                if wanted not in enricher.provides:
+                    hint = suggestion(wanted, enricher.provides) or f"It provides {', '.join(enricher.provides)}."
+                    finder.problem(f"{step.use} does not provide {wanted!r}", f"{at}.want", hint)
+        if step.when:
+            finder.expression(step.when, names, f"{at}.when")
+    for name in integration.required:
+        if name not in names.fields:
+            finder.problem(f"unknown lead field {name!r}", "required", suggestion(name, names.fields))
+    _check_matching(finder, vendor, names)
+    _check_mapping(finder, vendor, names)
+    order = {place: index for index, place in enumerate(dict.fromkeys(p.where for p in finder.problems))}
+    return sorted(finder.problems, key=lambda problem: order[problem.where])
+
+
+def _check_matching(finder: _Finder, vendor: type[Vendor] | None, names: Names) -> None:
+    seen: set[Rule] = set()
+    for index, rule in enumerate(finder.integration.matching):
+        at = f"matching.{index}"
+        if vendor is not None and rule.by not in vendor.keys:
+            hint = suggestion(rule.by, vendor.keys) or f"It matches by {', '.join(vendor.keys)}."
+            finder.problem(f"{vendor.name} cannot match by {rule.by!r}", f"{at}.by", hint)
+        if rule in seen:
+            finder.problem(f"the rule by {rule.by} stands twice", at, "Remove one.")
+        seen.add(rule)
+        finder.expression(rule.value, names, f"{at}.value")
+
+
+def _check_mapping(finder: _Finder, vendor: type[Vendor] | None, names: Names) -> None:
+    mapping = finder.integration.mapping
+    targets: dict[str, str] = {}
+    for row in mapping.fields:
+        at = f"mapping.fields.{row.target}"
+        targets[row.target] = at
+        finder.expression(row.value, names, at)
+        if row.when:
+            finder.expression(row.when, names, f"{at}.when")
+    for qualifier in mapping.qualifiers:
+        at = f"mapping.qualifiers.{qualifier.qualifier}"
+        if qualifier.field in targets:
+            finder.problem(
+                f"{qualifier.field!r} is written twice", at, f"It is also written by {targets[qualifier.field]}."
+            )
+        targets[qualifier.field] = at
+        if qualifier.qualifier not in finder.integration.source.qualifiers:
+            hint = suggestion(qualifier.qualifier, finder.integration.source.qualifiers)
+            finder.problem(f"the source has no qualifier {qualifier.qualifier!r}", at,
+                           hint or "Add it under `source.qualifiers`.")  # fmt: skip
+    for index, program in enumerate(mapping.programs):
+        at = f"mapping.programs.{index}"
+        if vendor is not None and not vendor.has_programs:
+            finder.problem(f"{vendor.name} has no programs", at, "Remove `programs` from the mapping.")
+        if not program.status and not program.qualifier:
+            finder.problem("the program has neither `status` nor `status_from`", at)
+        if program.qualifier and program.qualifier not in finder.integration.source.qualifiers:
+            finder.problem(f"the source has no qualifier {program.qualifier!r}", f"{at}.status_from",
+                           suggestion(program.qualifier, finder.integration.source.qualifiers))  # fmt: skip
+
+
+def refuse_if_wrong(integration: Integration, plugins: Plugins) -> None:
+    """Raise all problems at once, if there are any."""
+    problems = check(integration, plugins)
+    if problems:
+        raise SpecErrors(problems)

@@ -1,0 +1,60 @@
+"""The command line: parse, call, print. Exit codes: 0 done · 1 some leads failed · 2 spec or usage · 3 environment ·
+4 credentials · 5 vendor or quota, run again later · 130 interrupted, resumable."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from engine import __version__
+from engine.errors import AbortRun
+from engine.plugins import load
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="engine")
+def cli() -> None:
+    """Takes every captured lead to the marketing automation tool, and shows each one that failed, and why."""
+
+
+def build_cli() -> click.Group:
+    """The command line with the subcommands of the core and of every plugin."""
+    from engine.cli import author, operate, reconcile
+
+    for command in (
+        operate.run,
+        operate.status,
+        operate.release,
+        reconcile.reconcile,
+        author.check,
+        author.plugins,
+        author.sandbox,
+        author.schema,
+        operate.demo,
+    ):
+        cli.add_command(command)
+    plugins = load()
+    for implementation in plugins.manager.hook.register_commands.get_hookimpls():
+        try:
+            implementation.function(cli=cli)
+        except Exception as error:
+            click.echo(f"warning: the plugin {implementation.plugin_name} adds no commands: {error!r}", err=True)
+    return cli
+
+
+def main() -> None:
+    """Run the command line; every known error becomes a message on standard error and an exit code."""
+    try:
+        build_cli()(standalone_mode=False)
+    except AbortRun as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted; the same command goes on where it stopped", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)

@@ -1,0 +1,109 @@
+"""Commands for those who write specs and plugins: check, plugins, sandbox, schema."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import click
+from ruamel.yaml import YAML
+
+from engine import check as checking
+from engine import plugins as plugin_loader
+from engine import specs
+from engine.cli.common import console, json_option, print_json, table
+from engine.errors import EnvironmentFault, Place, SpecError
+
+
+@click.command()
+@click.argument("integration", nargs=-1, required=True, type=click.Path(path_type=Path))
+@json_option
+def check(integration: tuple[Path, ...], as_json: bool) -> None:
+    """Show everything that is wrong with INTEGRATION (one or more specs), without sending anything."""
+    loaded = plugin_loader.load()
+    problems: list[SpecError] = []
+    for path in integration:
+        try:
+            problems += checking.check(specs.load(path), loaded)
+        except specs.SpecErrors as error:
+            problems += error.problems
+        except SpecError as error:
+            problems.append(error)
+    if as_json:
+        print_json({"schema_version": 1, "problems": [_problem_json(problem) for problem in problems]})
+    else:
+        for problem in problems:
+            click.echo(str(problem), err=True)
+        verdict = f"{len(problems)} problems" if problems else "nothing is wrong"
+        click.echo(f"{', '.join(map(str, integration))}: {verdict}", err=bool(problems))
+    sys.exit(2 if problems else 0)
+
+
+def _problem_json(problem: SpecError) -> dict[str, Any]:
+    where = problem.where
+    place = {"path": where.path, "line": where.line, "column": where.column} if isinstance(where, Place) else None
+    return {"what": problem.what, "where": place or str(where or ""), "why": problem.why, "fix": problem.fix}
+
+
+@click.command()
+@json_option
+def plugins(as_json: bool) -> None:
+    """Show what is installed: sources, enrichers, vendors and filters, and what is broken."""
+    loaded = plugin_loader.load()
+    kinds = {"source": loaded.sources, "enricher": loaded.enrichers, "vendor": loaded.vendors}
+    if as_json:
+        print_json({
+            "schema_version": 1,
+            **{f"{kind}s": [{"name": name, "summary": adapter.summary, "plugin": loaded.origins[f"{kind} {name}"]}
+                            for name, adapter in found.items()] for kind, found in kinds.items()},
+            "filters": sorted(loaded.filters),
+            "broken": [{"plugin": item.plugin, "reason": item.reason} for item in loaded.broken],
+        })  # fmt: skip
+        return
+    made = table("kind", "name", "plugin", "what it does")
+    for kind, found in kinds.items():
+        for name, adapter in sorted(found.items()):
+            made.add_row(kind, name, loaded.origins[f"{kind} {name}"], adapter.summary)
+    console().print(made)
+    click.echo(f"filters: {', '.join(sorted(loaded.filters))}")
+    for item in loaded.broken:
+        click.echo(f"broken: {item.plugin}: {item.reason}", err=True)
+
+
+@click.command()
+@click.argument("name")
+@click.option("--port", default=0, show_default=True, help="The port on this machine; 0 takes a free one.")
+@click.option("--seed", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="A YAML or JSON file with what the sandbox holds at the start.")  # fmt: skip
+def sandbox(name: str, port: int, seed: Path | None) -> None:
+    """Start the local sandbox of the vendor or enricher NAME, and keep it until Ctrl-C."""
+    loaded = plugin_loader.load()
+    adapter: Any = loaded.enrichers[name] if name in loaded.enrichers else loaded.vendor(name)
+    if not hasattr(adapter, "sandbox"):
+        raise SpecError(f"{name} ships no sandbox")
+    content = YAML(typ="safe", pure=True).load(seed.read_text("utf-8")) if seed else None
+    try:
+        box = adapter.sandbox(port=port, seed=content).start()
+    except OSError as error:
+        raise EnvironmentFault(f"cannot listen on port {port}: {error.strerror}", fix="Use --port 0.") from error
+    click.echo(f"{name} sandbox at {box.url}   (look inside: {box.url}/_sandbox/state; stop: Ctrl-C)")
+    for variable, value in box.environment().items():
+        click.echo(f"export {variable}={value}")
+    sys.stdout.flush()
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    while not ended.wait(1.0):
+        pass
+    box.stop()
+
+
+@click.command()
+@click.argument("kind", type=click.Choice(specs.KINDS))
+def schema(kind: str) -> None:
+    """Print the JSON Schema of a KIND of spec, for editors."""
+    click.echo(json.dumps(specs.schema(kind), indent=2, ensure_ascii=False))

@@ -1,0 +1,85 @@
+"""What several commands share: where the state is, reading specs, printing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from engine.errors import SpecError
+from engine.state import Store
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DEFAULT_STATE = ".engine/state.db"
+
+
+def state_option(function: F) -> F:
+    return click.option(
+        "--state",
+        type=click.Path(dir_okay=False, path_type=Path),
+        envvar="ENGINE_STATE",
+        default=DEFAULT_STATE,
+        show_default=True,
+        help="The state file (also: ENGINE_STATE).",
+    )(function)
+
+
+def json_option(function: F) -> F:
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output, for programs.")(
+        function
+    )
+
+
+def integration_option(function: F) -> F:
+    return click.option("--integration", help="The integration's name; without it, the one that ran last.")(function)
+
+
+def existing_store(state: Path) -> Store:
+    """Open a state that must exist already. Raises SpecError."""
+    if not state.exists():
+        raise SpecError(
+            "there is no state yet", where=str(state), fix="Run an integration first, or name its file with --state."
+        )
+    return Store(state, check=False)
+
+
+def chosen(store: Store, integration: str | None) -> str:
+    """The integration that is meant. Raises SpecError where there is none."""
+    if integration is None:
+        last = store.runs.last()
+        if last is None:
+            raise SpecError("nothing has run on this state yet", where=str(store.database.path))
+        return last.integration
+    known = store.runs.integrations()
+    if integration not in known:
+        raise SpecError(f"no integration {integration!r} ran on this state", why=f"known: {', '.join(known) or 'none'}")
+    return integration
+
+
+def print_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
+    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode() + "\n")
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Rich output: colours and full width on a terminal, plain text elsewhere."""
+    found = Console(stderr=stderr, highlight=False)
+    if not found.is_terminal:
+        found = Console(stderr=stderr, highlight=False, width=200, color_system=None)
+    return found
+
+
+def table(*columns: str, title: str | None = None) -> Table:
+    from rich import box
+
+    made = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        numeric = column.startswith("#")
+        made.add_column(column.removeprefix("#"), justify="right" if numeric else "left", overflow="fold")
+    return made

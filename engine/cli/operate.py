@@ -1,0 +1,254 @@
+"""Commands that move leads: run, status, release, demo."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+
+from engine import plugins as plugin_loader
+from engine import specs
+from engine.cli.common import (
+    chosen,
+    console,
+    existing_store,
+    integration_option,
+    json_option,
+    print_json,
+    state_option,
+    table,
+)
+from engine.cli.progress import RunProgress
+from engine.run import Run, Summary
+from engine.stages import reconcile as reconciling
+from engine.state import Store
+
+
+@click.command()
+@click.argument("integration", type=click.Path(path_type=Path))
+@click.argument("source", required=False)
+@state_option
+@json_option
+@click.option("--quiet", "-q", is_flag=True, help="No progress on standard error.")
+def run(integration: Path, source: str | None, state: Path, as_json: bool, quiet: bool) -> None:
+    """Take leads from SOURCE to the destination of INTEGRATION, a spec.
+
+    SOURCE is a file, or - for standard input; without it, the spec's own. Running again goes on where the last run
+    stopped, reads the source for new rows, and sends nothing twice.
+    """
+    spec = specs.load(integration)
+    with Store(state) as store:
+        summary = execute(Run(spec, store, plugin_loader.load(), path=source), quiet=quiet or as_json)
+        report(summary, store, as_json=as_json, again=f"engine run {integration}" + (f" {source}" if source else ""))
+    sys.exit(summary.exit_code)
+
+
+def execute(running: Run, *, quiet: bool) -> Summary:
+    """Run with progress; the first Ctrl-C ends the run in order, the second at once."""
+    with RunProgress(quiet=quiet) as progress, _interruptible(running.stop):
+        running.progress = progress
+        return running.go()
+
+
+@contextmanager
+def _interruptible(stop: threading.Event) -> Iterator[None]:
+    def ask(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        click.echo("\nstopping: waiting for the calls in flight (press Ctrl-C again to stop at once)", err=True)
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, ask)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def report(summary: Summary, store: Store, *, as_json: bool, again: str) -> None:
+    """Print how a run ended: counts that add up, failures by group, and what to type next."""
+    groups = reconciling.groups(store, summary.integration)
+    if as_json:
+        print_json({**summary.as_json(), "groups": [group.as_json() for group in groups]})
+        return
+    out = console()
+    done = summary.this_run
+    out.print(f"[bold]{summary.integration}[/bold]  run {summary.run}  {summary.status} in {summary.seconds:.1f} s")
+    out.print(
+        f"  {done['rows']} rows read, {done['known_rows']} of them captured before;"
+        f" {done['sent']} leads sent, {done['members']} memberships given, {done['unchanged']} unchanged"
+    )
+    print_totals(summary.totals, summary.written)
+    if groups:
+        print_groups(groups)
+    for note in summary.notes:
+        out.print(f"note: {note}", markup=False)
+    if summary.status == "aborted":
+        click.echo(f"error: {summary.message}", err=True)
+    _next_commands(summary, again)
+
+
+def _next_commands(summary: Summary, again: str) -> None:
+    lines = []
+    if summary.totals["failed"]:
+        lines.append("engine reconcile list                see why leads failed, and who fixes it")
+    if summary.totals["frozen"]:
+        lines.append("engine release                       let the leads go that are held in Pre-Sync")
+    if summary.status == "interrupted":
+        lines.append(f"{again}    go on where this run stopped")
+    elif summary.status == "aborted":
+        lines.append(f"{again}    once the cause is removed: nothing is lost, nothing is sent twice")
+    if lines:
+        click.echo("next:")
+        for line in lines:
+            click.echo(f"  {line}")
+
+
+def print_totals(totals: Mapping[str, int], written: Mapping[str, int]) -> None:
+    made = table("#captured", "#duplicate", "#pre-sync", "#cleared", "#failed", "#ignored", "#suppressed", "#created",
+                 "#updated", "#memberships")  # fmt: skip
+    names = ("captured", "duplicate", "presync", "cleared", "failed", "ignored", "suppressed")
+    made.add_row(*(str(totals[name]) for name in names), *(str(count) for count in written.values()))
+    console().print(made)
+    if totals["frozen"]:
+        console().print(f"  {totals['frozen']} of the Pre-Sync leads are Frozen: held by the sync mode manual")
+
+
+def print_groups(groups: list[reconciling.Group]) -> None:
+    made = table("#leads", "code", "who", "retry", "what", "fix")
+    for group in groups:
+        made.add_row(
+            str(group.leads),
+            group.code.name,
+            group.code.owner,
+            "as is" if group.code.retryable else "after a fix",
+            f"{group.code.meaning}\ne.g. {group.message}",
+            group.code.fix,
+        )
+    console().print(made, markup=False)
+
+
+@click.command()
+@integration_option
+@state_option
+@json_option
+def status(integration: str | None, state: Path, as_json: bool) -> None:
+    """Show where the leads of an integration are: Pre-Sync, Cleared or Failed."""
+    with existing_store(state) as store:
+        name = chosen(store, integration)
+        totals, written = store.reports.totals(name), store.reports.written(name)
+        groups = reconciling.groups(store, name)
+        last = store.runs.last(name)
+        if as_json:
+            print_json({"schema_version": 1, "integration": name, "totals": totals, "written": written,
+                        "last_run": {"run": last.id, "status": last.status, "exit_code": last.exit_code,
+                                     "message": last.message} if last else None,
+                        "groups": [group.as_json() for group in groups]})  # fmt: skip
+            return
+        out = console()
+        out.print(f"[bold]{name}[/bold]" + (f"  last run {last.id}: {last.status}" if last else ""))
+        print_totals(totals, written)
+        if groups:
+            print_groups(groups)
+        others = [other for other in store.runs.integrations() if other != name]
+        if others:
+            out.print(f"other integrations on this state: {', '.join(others)} (--integration NAME)")
+
+
+@click.command()
+@click.option("--event", help="Only leads captured at this event.")
+@click.option("--lead", "leads", multiple=True, help="Only this lead: number, address or key; may be repeated.")
+@integration_option
+@state_option
+@json_option
+def release(event: str | None, leads: tuple[str, ...], integration: str | None, state: Path, as_json: bool) -> None:
+    """Let leads go that the sync mode manual holds in Pre-Sync, and send them."""
+    with existing_store(state) as store:
+        name = chosen(store, integration)
+        frozen = store.reports.frozen(name, event)
+        if leads:
+            meant = {id for text in leads for id in store.reports.find(name, text)}
+            frozen = [id for id in frozen if id in meant]
+        store.queue.release(frozen)
+        click.echo(f"{len(frozen)} leads released", err=True)
+        sys.exit(run_again(store, name, as_json=as_json))
+
+
+def run_again(store: Store, integration: str, *, as_json: bool, spec: specs.Integration | None = None) -> int:
+    """Drive the stages over what waits, without reading the source; returns the exit code."""
+    if spec is None:
+        last = store.runs.last(integration)
+        spec = specs.load(last.spec_path if last else "")
+    summary = execute(Run(spec, store, plugin_loader.load(), capture=False), quiet=as_json)
+    report(summary, store, as_json=as_json, again=f"engine run {spec.path}")
+    return summary.exit_code
+
+
+@click.command()
+@click.option("--specs", "folder", type=click.Path(file_okay=False, path_type=Path), default="specs/demo",
+              show_default=True, help="The folder with the demo's integrations.")  # fmt: skip
+@click.option("--state", type=click.Path(dir_okay=False, path_type=Path), default=".engine/demo.db", show_default=True,
+              help="The state file; a new one is made each time.")  # fmt: skip
+@click.option("--quiet", "-q", is_flag=True, help="No progress on standard error.")
+def demo(folder: Path, state: Path, quiet: bool) -> None:
+    """Take an invented export of 500 leads into sandboxes of every vendor that the demo's integrations name."""
+    import os
+
+    loaded = plugin_loader.load()
+    paths = sorted(path for path in folder.glob("*.yaml") if "destination:" in path.read_text("utf-8"))
+    if not paths:
+        raise click.UsageError(f"no integrations in {folder}; run this from a checkout, or give --specs")
+    for name in (state, Path(f"{state}-wal"), Path(f"{state}-shm")):
+        name.unlink(missing_ok=True)
+    summaries: list[tuple[Summary, list[reconciling.Group]]] = []
+    sandboxes: list[Any] = []
+    try:
+        for adapter in [*loaded.vendors.values(), *loaded.enrichers.values()]:
+            if hasattr(adapter, "sandbox"):
+                box = adapter.sandbox().start()
+                sandboxes.append(box)
+                os.environ.update(box.environment())
+                click.echo(f"sandbox of {adapter.name} at {box.url}")
+        with Store(state) as store:
+            for path in paths:
+                summary = execute(Run(specs.load(path), store, loaded), quiet=quiet)
+                summaries.append((summary, reconciling.groups(store, summary.integration)))
+    finally:
+        for box in sandboxes:
+            box.stop()
+    _demo_table(summaries)
+    click.echo("next:")
+    for line in (
+        f"engine status --state {state} --integration {summaries[0][0].integration}",
+        f"engine reconcile list --state {state} --integration {summaries[0][0].integration}",
+        "engine sandbox marketo          a sandbox to try your own spec against",
+        "engine check YOUR-SPEC.yaml     see what is wrong with a spec before anything is sent",
+    ):
+        click.echo(f"  {line}")
+    sys.exit(max((summary.exit_code for summary, _ in summaries if summary.exit_code > 1), default=0))
+
+
+def _demo_table(summaries: list[tuple[Summary, list[reconciling.Group]]]) -> None:
+    made = table("", *(f"#{summary.integration}" for summary, _ in summaries))
+    rows: dict[str, list[int]] = {}
+    for name in ("captured", "duplicate", "cleared", "failed", "presync"):
+        rows[name] = [summary.totals[name] for summary, _ in summaries]
+    rows["enriched"] = [max(summary.enriched.values(), default=0) for summary, _ in summaries]
+    for name in ("created", "updated", "memberships"):
+        rows[name] = [summary.written[name] for summary, _ in summaries]
+    for code in sorted({group.code.name for _, groups in summaries for group in groups}):
+        counts = [sum(group.leads for group in groups if group.code.name == code) for _, groups in summaries]
+        rows[f"failed: {code}"] = counts
+    for name, numbers in rows.items():
+        made.add_row(name, *(str(number) for number in numbers))
+    console().print(made)

@@ -1,0 +1,147 @@
+"""engine reconcile: see why leads failed, look at one, send them again."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from engine import specs
+from engine.cli.common import chosen, console, existing_store, integration_option, json_option, print_json, state_option
+from engine.cli.operate import print_groups, print_totals, run_again
+from engine.codes import code as code_named
+from engine.errors import SpecError
+from engine.stages import reconcile as reconciling
+
+
+@click.group()
+def reconcile() -> None:
+    """Every lead is Pre-Sync, Cleared or Failed: see why leads failed, and send them again."""
+
+
+@reconcile.command("list")
+@click.option("--group", "code", help="The leads of one group, by code.")
+@integration_option
+@state_option
+@json_option
+def list_(code: str | None, integration: str | None, state: Path, as_json: bool) -> None:
+    """Show the groups of failed leads, or with --group the leads of one."""
+    with existing_store(state) as store:
+        name = chosen(store, integration)
+        if code:
+            failed = reconciling.select(store, name, (), code)
+            if as_json:
+                print_json({"schema_version": 1, "integration": name, "leads": failed})
+                return
+            for lead in failed:
+                click.echo(f"{lead['lead']:>8}  {lead['captured_at']:<28}  {lead['key']:<40}  {lead['message']}")
+            return
+        groups = reconciling.groups(store, name)
+        totals = store.reports.totals(name)
+        if as_json:
+            print_json({"schema_version": 1, "integration": name, "totals": totals,
+                        "groups": [group.as_json() for group in groups]})  # fmt: skip
+            return
+        console().print(f"[bold]{name}[/bold]")
+        print_totals(totals, store.reports.written(name))
+        if not groups:
+            click.echo("no lead has failed")
+            return
+        print_groups(groups)
+        click.echo("next:")
+        click.echo("  engine reconcile list --group CODE     the leads of a group")
+        click.echo("  engine reconcile show LEAD             everything about one lead")
+        click.echo("  engine reconcile retry --group CODE    send a group again, with the spec as it is now")
+
+
+@reconcile.command()
+@click.argument("lead")
+@integration_option
+@state_option
+@json_option
+def show(lead: str, integration: str | None, state: Path, as_json: bool) -> None:
+    """Everything about one LEAD (number, address or key): where each value came from, what was sent and answered."""
+    with existing_store(state) as store:
+        name = chosen(store, integration)
+        found = store.reports.find(name, lead)
+        if not found:
+            raise SpecError(f"no lead of {name} is {lead!r}", fix="Give its number, address or key.")
+        stories = [story for id in found if (story := store.reports.lead(id))]
+        if as_json:
+            print_json({"schema_version": 1, "integration": name, "leads": stories})
+            return
+        for story in stories:
+            _print_story(story)
+
+
+def _when(moment: float | None) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment)) if moment else ""
+
+
+def _print_story(story: dict[str, Any]) -> None:
+    click.echo(f"lead {story['lead']}  {story['key']}  {story['status']}")
+    enriched = {value["field"]: value for value in story["values"]}
+    click.echo("fields")
+    for field, value in sorted(story["fields"].items()):
+        origin = enriched.get(field)
+        source = "captured"
+        if origin:
+            source = f"{origin['provider']}, confidence {origin['confidence']:g}"
+            source += f", cost {origin['cost']:g}" if origin["cost"] else ""
+            source += f", captured as {origin['replaced']!r}" if origin["replaced"] else ""
+        click.echo(f"  {field:<16} {value!s:<40} {source}")
+    for qualifier, answer in story["qualifiers"].items():
+        click.echo(f"  {qualifier:<16} {'; '.join(answer) if isinstance(answer, list) else answer}")
+    click.echo("captured")
+    for capture in story["captures"]:
+        click.echo(f"  {capture['source']}:{capture['line']} in run {capture['run']}")
+    scans = [f"{event or 'no event'} {count}" for event, count in story["events"].items()]
+    click.echo(f"  scans: {', '.join(scans)}")
+    for step in story["steps"]:
+        click.echo(f"enrichment step {step['step'] + 1}: {step['provider']}: {step['outcome']} {step['detail']}")
+    for delivery in story["deliveries"]:
+        payload = delivery["payload"]
+        click.echo(f"delivery {delivery['delivery']} in run {delivery['run']}")
+        for field, value in {**payload["fields"], **payload.get("if_blank", {})}.items():
+            click.echo(f"  {field:<16} {value}")
+        for outcome in (row for row in story["outcomes"] if row["delivery"] == delivery["delivery"]):
+            remote = f" remote id {outcome['remote_id']}" if outcome["remote_id"] else ""
+            answer = f" {outcome['answer']}" if outcome["answer"] else ""
+            how = f"{outcome['what']}: {outcome['status']} by {outcome['matched_by']}"
+            click.echo(f"  {_when(outcome['at'])}  {how}{remote}{answer}")
+    for membership in story["memberships"]:
+        click.echo(f"program {membership['program_id']} as {membership['status']}: {membership['state']}")
+    for failure in story["failures"]:
+        meaning = code_named(failure["code"])
+        over = f" (over since {_when(failure['resolved_at'])})" if failure["resolved_at"] else ""
+        click.echo(f"failed {_when(failure['at'])} in {failure['stage']}: {failure['code']}{over}")
+        click.echo(f"  {failure['message']}")
+        if not over:
+            click.echo(f"  {meaning.meaning} Fix ({meaning.owner}): {meaning.fix}")
+
+
+@reconcile.command()
+@click.argument("leads", nargs=-1)
+@click.option("--group", "code", help="Only the leads of this group, by code.")
+@click.option("--spec", type=click.Path(path_type=Path), help="The spec, where it is no longer where it was.")
+@integration_option
+@state_option
+@json_option
+def retry(leads: tuple[str, ...], code: str | None, spec: Path | None, integration: str | None, state: Path,
+          as_json: bool) -> None:  # fmt: skip
+    """Send failed LEADS again, with the spec as it is now.
+
+    LEADS are numbers, addresses or keys; without any, all failed leads, or those of a --group.
+    """
+    with existing_store(state) as store:
+        name = chosen(store, integration)
+        last = store.runs.last(name)
+        loaded = specs.load(spec or (last.spec_path if last else ""))
+        result = reconciling.retry(store, loaded, reconciling.select(store, name, leads, code), time.time())
+        click.echo(f"{result.taken} leads are tried again", err=True)
+        for lead, why in result.left:
+            click.echo(f"lead {lead} stays failed: {why}", err=True)
+        sys.exit(run_again(store, name, as_json=as_json, spec=loaded))

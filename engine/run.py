@@ -1,0 +1,321 @@
+"""Open a run, drive the stages, resume, count. Starting and resuming are the same code."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, wait
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine import check
+from engine.adapters import Adapter, Context, Source, Vendor
+from engine.errors import AbortRun, EngineError, RetryLater, SpecError, VendorUnavailable
+from engine.expressions import function, parse
+from engine.limits import LimitedGate
+from engine.mapping import Compiled, compile_mapping
+from engine.plugins import Plugins, build
+from engine.records import Failure, Lead
+from engine.specs import Integration, resolve
+from engine.stages.base import Circumstances, Stage, Tallies
+from engine.stages.capture import CaptureStage
+from engine.stages.enrich import EnrichStage, Waterfall, WaterfallStep
+from engine.stages.enroll import EnrollStage
+from engine.stages.map import Keys, MapStage
+from engine.stages.match import MatchStage
+from engine.stages.sync import SyncStage
+from engine.state import Store
+
+#: How often the vendor is asked for its field list before the run is put off.
+CONNECT_TRIES = 3
+SCHEMA_VERSION = 1
+_WAITING = ("captured", "enriched", "mapped", "matched", "unknown", "written")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The end of a run, as `--json` prints it."""
+
+    run: str
+    integration: str
+    exit_code: int
+    status: str
+    message: str
+    seconds: float
+    this_run: Mapping[str, int]
+    totals: Mapping[str, int]
+    written: Mapping[str, int]
+    enriched: Mapping[str, int]
+    paid: Sequence[Mapping[str, Any]]
+    notes: Sequence[str]
+    schema_version: int = SCHEMA_VERSION
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+Progress = Callable[["Run"], None]
+
+
+@dataclass
+class Run:
+    """One run of an integration on a state. `go()` does it all and returns the summary.
+
+    path: the source file, where not the spec's own. capture: read the source at all (a retry does not).
+    progress: called a few times a second. stop: set it from outside to end the run early; it is then resumable.
+    """
+
+    integration: Integration
+    store: Store
+    plugins: Plugins
+    path: str | None = None
+    capture: bool = True
+    now: Callable[[], float] = time.time
+    progress: Progress = lambda run: None
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    circumstances: Circumstances | None = None
+    source: Source | None = None
+    _adapters: list[Adapter] = field(default_factory=list)
+
+    @property
+    def tallies(self) -> Tallies:
+        return self.circumstances.tallies if self.circumstances else Tallies()
+
+    def go(self) -> Summary:
+        """Run to the end. Raises AbortRun only before anything was opened; later it becomes the summary's exit code."""
+        check.refuse_if_wrong(self.integration, self.plugins)
+        self.store.database.hold()
+        try:
+            return self._opened()
+        finally:
+            for adapter in self._adapters:
+                adapter.close()
+            self.store.database.release()
+
+    def _opened(self) -> Summary:
+        integration = self.integration
+        source = self._source() if self.capture else None
+        vendor, gate = self._vendor()
+        run = self.store.runs.begin(
+            integration.name,
+            str(integration.path.resolve()),
+            integration.digest,
+            source.label if source else "retry",
+            self.now(),
+            vendor.settle_after,
+        )
+        gate.declare(vendor.account, vendor.limits)
+        self.circumstances = Circumstances(
+            self.store, run, integration, self.now, account=vendor.account, on_failure=self._observe_failure
+        )
+        lost = self.store.ledger.close_open(self.now())
+        if lost:
+            self.circumstances.note(
+                f"{lost} paid calls were in flight when an earlier run was killed: possibly charged"
+            )
+        error: AbortRun | None = None
+        started = time.monotonic()
+        try:
+            self._drive(source, vendor)
+        except AbortRun as raised:
+            error = raised
+        if source:
+            for text in source.notes():
+                self.circumstances.note(f"{source.label}: {text}")
+        return self._finish(error, time.monotonic() - started)
+
+    # What a run is made of --------------------------------------------------------------------------------------
+
+    def _context(self, folder: Path | None = None) -> tuple[Context, LimitedGate]:
+        gate = LimitedGate(self.store.quotas, now=self.now, sleep=self._sleep)
+        return Context(now=self.now, sleep=self._sleep, folder=folder or self.integration.folder, gate=gate), gate
+
+    def _sleep(self, seconds: float) -> None:
+        """Wait, unless the run is being stopped."""
+        if self.stop.wait(seconds):
+            raise RetryLater("the run is being stopped", after=0.0)
+
+    def _source(self) -> Source:
+        spec = self.integration.source
+        path = self.path or spec.path
+        if not path:
+            raise SpecError(
+                "no source file is given",
+                where=self.integration.place("source"),
+                fix="Name it: `engine run SPEC FILE`, or `-` for standard input, or `source.path` in the spec.",
+            )
+        folder = Path.cwd() if self.path else self.integration.folder
+        adapter = self.plugins.source(spec.use)
+        config = resolve(spec.config, adapter.secrets, self.integration.folder, where="source.config")
+        source = build(adapter, {**config, "path": path}, self._context(folder)[0])
+        self._adapters.append(source)
+        source.columns()
+        return source
+
+    def _vendor(self) -> tuple[Vendor, LimitedGate]:
+        spec = self.integration.destination
+        adapter = self.plugins.vendor(spec.use)
+        context, gate = self._context()
+        config = resolve(spec.config, adapter.secrets, self.integration.folder, where="destination.config")
+        vendor = build(adapter, config, context)
+        self._adapters.append(vendor)
+        return vendor, gate
+
+    def _waterfall(self) -> Waterfall:
+        assert self.circumstances is not None  # noqa: S101 - set before the stages are made
+        names = check.names_of(self.integration, self.plugins)
+        steps = []
+        for index, spec in enumerate(self.integration.enrichment):
+            adapter = self.plugins.enricher(spec.use)
+            where = f"enrichment.{index}.config"
+            config = resolve(spec.config, adapter.secrets, self.integration.folder, where=where)
+            context, gate = self._context()
+            enricher = build(adapter, config, context)
+            gate.declare(f"enricher:{enricher.name}", enricher.limits)
+            self._adapters.append(enricher)
+            applies = function(parse(spec.when, names), names) if spec.when else None
+            steps.append(WaterfallStep(spec, enricher, applies))
+        return Waterfall(self.circumstances, steps, self._sleep)
+
+    def _mapping(self, vendor: Vendor) -> tuple[Compiled, Keys]:
+        """Sign in, read the live field list and the programs, and compile. Raises AbortRun."""
+        names = check.names_of(self.integration, self.plugins)
+        spec = self.integration.mapping
+        for attempt in range(CONNECT_TRIES):
+            try:
+                vendor.connect()
+                fields = vendor.fields()
+                ids = list(dict.fromkeys(row.program_id for row in spec.programs))
+                programs = vendor.programs(ids) if ids else None
+                break
+            except RetryLater as error:
+                if attempt == CONNECT_TRIES - 1 or self.stop.is_set():
+                    raise VendorUnavailable(
+                        f"{vendor.name} cannot be reached: {error.what}",
+                        where=error.where,
+                        fix="See that `destination.config` names the right host, then run the same command again.",
+                    ) from error
+                self._sleep(error.after)
+        rules = check.rules_of(self.integration, type(vendor))
+        keys = Keys([(rule.by, function(parse(rule.value, names), names)) for rule in rules])
+        return compile_mapping(spec, names, fields, programs), keys
+
+    # Driving ----------------------------------------------------------------------------------------------------
+
+    def _drive(self, source: Source | None, vendor: Vendor) -> None:
+        assert self.circumstances is not None  # noqa: S101 - set by the only caller
+        run = self.circumstances
+        stages: list[Stage] = [CaptureStage(run, source)] if source else []
+        try:
+            mapping, keys = self._mapping(vendor)
+            waterfall = self._waterfall()
+        except EngineError:
+            # What can be read is kept, even though nothing can be sent: standard input is not there a second time.
+            self._loop(stages)
+            raise
+        mode = self.integration.destination.sync_mode
+        if mode == "automatic":
+            self.store.queue.release_all(run.run.integration_id)
+        stages += [EnrichStage(run, waterfall), MapStage(run, mapping, keys)]
+        if mode != "disabled":
+            stages += [MatchStage(run, vendor), SyncStage(run, vendor), EnrollStage(run, vendor)]
+        self._loop(stages)
+
+    def _loop(self, stages: Sequence[Stage]) -> None:
+        """Step every stage in turn until nothing is left to do. Raises the first AbortRun, after settling the rest."""
+        failure: AbortRun | None = None
+        shown = 0.0
+        while not self.stop.is_set() and failure is None:
+            did = False
+            quiet = True
+            for stage in stages:
+                try:
+                    moved = stage.step(flush=quiet)
+                except AbortRun as error:
+                    failure = failure or error
+                    break
+                did = did or moved
+                quiet = quiet and not moved and not stage.in_flight
+            if time.monotonic() - shown > 0.1:
+                shown = time.monotonic()
+                self.progress(self)
+            if not did and failure is None and not self._wait(stages):
+                break
+        self._settle(stages)
+        self.progress(self)
+        if failure is not None:
+            raise failure
+
+    def _wait(self, stages: Sequence[Stage]) -> bool:
+        """Wait for a call to end or a delayed lead to come due; False when there is nothing to wait for."""
+        assert self.circumstances is not None  # noqa: S101 - set before the loop
+        due = self.store.queue.next_due(self.circumstances.run.integration_id, _WAITING, self.now())
+        pause = 0.25 if due is None else min(0.25, max(0.0, due - self.now()))
+        futures = [future for stage in stages for future in stage.in_flight]
+        if futures:
+            wait(futures, timeout=pause, return_when=FIRST_COMPLETED)
+            return True
+        if due is None or len(stages) <= 1:
+            return False
+        self.stop.wait(pause)
+        return True
+
+    def _settle(self, stages: Sequence[Stage]) -> None:
+        """Wait for what is in flight and store it: a call that was made is never forgotten."""
+        while True:
+            futures = [future for stage in stages for future in stage.in_flight]
+            if not futures:
+                return
+            wait(futures, timeout=0.5, return_when=FIRST_COMPLETED)
+            for stage in stages:
+                stage.settle()
+
+    # The end ----------------------------------------------------------------------------------------------------
+
+    def _finish(self, error: AbortRun | None, seconds: float) -> Summary:
+        assert self.circumstances is not None  # noqa: S101 - set by the only caller
+        run = self.circumstances.run
+        totals = self.store.reports.totals(self.integration.name)
+        status, code, message = "done", 1 if totals["failed"] else 0, ""
+        if error is not None:
+            status, code, message = "aborted", error.exit_code, str(error)
+        elif self.stop.is_set():
+            status, code = "interrupted", 130
+        self.store.runs.end(run.id, status, code, self.now(), message)
+        summary = Summary(
+            run=run.id,
+            integration=self.integration.name,
+            exit_code=code,
+            status=status,
+            message=message,
+            seconds=seconds,
+            this_run=asdict(self.circumstances.tallies),
+            totals=totals,
+            written=self.store.reports.written(self.integration.name),
+            enriched=self.store.reports.enriched(self.integration.name),
+            paid=[
+                {"provider": name, "calls": calls, "answered": answered, "possibly_charged": lost, "cost": cost}
+                for name, calls, answered, lost, cost in self.store.ledger.totals(run.id)
+            ],
+            notes=tuple(self.circumstances.notes),
+        )
+        self._observe(lambda: self.plugins.manager.hook.run_finished(summary=summary.as_json()))
+        return summary
+
+    def _observe_failure(self, lead_id: int, failure: Failure) -> None:
+        if not self.plugins.manager.hook.lead_failed.get_hookimpls():
+            return
+        story = self.store.reports.lead(lead_id) or {}
+        lead = Lead(lead_id, story["key"], story["fields"], story["qualifiers"], story["events"])
+        self._observe(lambda: self.plugins.manager.hook.lead_failed(lead=lead, failure=failure))
+
+    def _observe(self, call: Callable[[], object]) -> None:
+        try:
+            call()
+        except Exception as error:
+            # An observer is somebody else's plugin: whatever it does, the run goes on.
+            if self.circumstances is not None:
+                self.circumstances.note(f"an observer broke: {error!r}")

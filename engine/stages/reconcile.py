@@ -1,0 +1,96 @@
+"""Reconcile: every lead is Pre-Sync, Cleared or Failed; failed leads in groups that say what to do; retries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from engine.codes import OWNERS, Code, code
+from engine.errors import SpecError
+from engine.expressions import suggestion
+from engine.specs import Integration
+from engine.stages.capture import missing_fields
+from engine.state import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Failed leads with one cause."""
+
+    code: Code
+    vendor_code: str
+    field: str
+    message: str
+    leads: int
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "code": self.code.name,
+            "vendor_code": self.vendor_code,
+            "field": self.field,
+            "leads": self.leads,
+            "meaning": self.code.meaning,
+            "owner": self.code.owner,
+            "who": OWNERS[self.code.owner],
+            "fix": self.code.fix,
+            "retryable": self.code.retryable,
+            "example": self.message,
+        }
+
+
+def groups(store: Store, integration: str) -> list[Group]:
+    """The groups of failed leads, largest first."""
+    return [
+        Group(code(name), vendor_code, field, message, count)
+        for name, vendor_code, field, message, count in store.reports.groups(integration)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """What a retry takes up, and what it leaves because nothing about it has changed or can change by itself."""
+
+    taken: int
+    left: Sequence[tuple[int, str]]
+
+
+def select(store: Store, integration: str, wanted: Sequence[str], code_name: str | None) -> list[dict[str, Any]]:
+    """The failed leads that people mean: by id, address or key, by group, or all. Raises SpecError."""
+    failed = store.reports.failed(integration, code_name)
+    if code_name and not failed:
+        codes = sorted({group.code.name for group in groups(store, integration)})
+        raise SpecError(
+            f"no lead has failed with {code_name}",
+            why=f"groups: {', '.join(codes) or 'none'}",
+            fix=suggestion(code_name, codes),
+        )
+    if not wanted:
+        return failed
+    ids: set[int] = set()
+    for text in wanted:
+        found = store.reports.find(integration, text)
+        if not found:
+            raise SpecError(f"no lead of {integration} is {text!r}", fix="Give its number, address or key.")
+        ids.update(found)
+    return [lead for lead in failed if lead["lead"] in ids]
+
+
+def retry(store: Store, integration: Integration, failed: Sequence[dict[str, Any]], now: float) -> Retry:
+    """Send failed leads through the stages again, from the one that failed, with current data and spec."""
+    again: dict[str, list[int]] = {"captured": [], "enriched": []}
+    left: list[tuple[int, str]] = []
+    for lead in failed:
+        if lead["code"] == "UNREADABLE_ROW":
+            left.append((lead["lead"], "the row cannot be read: correct it in the source and run again"))
+            continue
+        if lead["stage"] == "capture":
+            story = store.reports.lead(lead["lead"]) or {}
+            missing = missing_fields(integration, story.get("fields", {}))
+            if missing:
+                left.append((lead["lead"], f"still no {', no '.join(missing)}"))
+                continue
+        again["captured" if lead["stage"] in {"capture", "enrich"} else "enriched"].append(lead["lead"])
+    for status, leads in again.items():
+        store.queue.retry(leads, status, now)
+    return Retry(sum(map(len, again.values())), left)
