@@ -70,6 +70,7 @@ CREATE TABLE leads (                    -- the queue: one small row for each lea
 ) STRICT;
 CREATE UNIQUE INDEX leads_by_key ON leads (integration_id, key);
 CREATE INDEX leads_by_status ON leads (integration_id, status, id);
+CREATE INDEX leads_stale ON leads (id) WHERE stale = 1;
 
 CREATE TABLE profiles (                 -- what is known of a lead
     lead_id INTEGER PRIMARY KEY REFERENCES leads,

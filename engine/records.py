@@ -36,7 +36,10 @@ class RawLead:
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """A captured person. `fields` hold text by field name; `events` count the scans per event."""
+    """A captured person. `fields` hold text by field name; `events` count the scans per event.
+
+    `sent_digest` stands for the values that the vendor is known to hold of the lead.
+    """
 
     id: int
     key: str
@@ -44,6 +47,7 @@ class Lead:
     qualifiers: dict[str, Answer] = field(default_factory=dict)
     events: dict[str, int] = field(default_factory=dict)
     remote_id: str | None = None
+    sent_digest: bytes | None = None
 
     @property
     def scans(self) -> int:

@@ -233,7 +233,9 @@ def _parse(path: Path) -> Any:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = Place(str(path), mark.line + 1, mark.column + 1) if mark else str(path)
-        raise SpecError(f"YAML: {error.problem or error.context}", where=where) from error
+        near = content.splitlines()[max(0, mark.line - 2) : mark.line + 1] if mark else []
+        hint = "A # after a space starts a comment: put such a name in quotes." if any(" #" in x for x in near) else ""
+        raise SpecError(f"YAML: {error.problem or error.context}", where=where, fix=hint) from error
     except (YAMLError, ValueError, RecursionError) as error:
         raise SpecError(f"YAML: {error}", where=str(path)) from error
 

@@ -19,7 +19,7 @@ from engine.specs import Integration, SourceSpec
 from engine.stages.base import Circumstances
 from engine.state.captures import Capture, LeadChange, Occurrences
 
-BATCH = 1_000
+BATCH = 3000
 
 #: Column names that are recognised without being listed, beside the lead fields' own names.
 _ALIASES = {
@@ -124,6 +124,8 @@ class CaptureStage:
         self._plan = column_plan(integration.source, source.columns())
         self._answers = [(name, row.column, row.separator) for name, row in integration.source.qualifiers.items()]
         self._identity = [_IDENTITY[kind] for kind in integration.identity]
+        # Where there is nothing to enrich, enrichment is finished.
+        self._ready = "captured" if integration.enrichment else "enriched"
         self._rows = source.rows()
         self._open_ended = not source.columns()
         self._seen_columns: dict[str, str | None] = {}
@@ -180,7 +182,7 @@ class CaptureStage:
                 change = LeadChange(leads[key].id, key, merge(leads[key].data, found), False, leads[key].status)
                 changes[key] = change
             else:
-                change = LeadChange(self._next_id, key, found, True, "captured")
+                change = LeadChange(self._next_id, key, found, True, self._ready)
                 changes[key] = change
                 self._next_id += 1
             self._judge(change, row)
@@ -252,20 +254,15 @@ class CaptureStage:
 
     def _judge(self, change: LeadChange, row: RawLead) -> None:
         """Decide whether a lead can go on, or waits for somebody to complete it."""
-        where = f"{self._source.label}:{row.line}"
+        change.status, change.failure = self._ready, None
         if row.problem:
-            change.status = "failed"
-            change.failure = Failure("UNREADABLE_ROW", f"{where}: {row.problem}")
-            return
-        missing = missing_fields(self._run.integration, change.data["f"])
-        if missing:
-            change.status = "failed"
-            change.failure = Failure(
-                "MISSING_REQUIRED_VALUE", f"{where}: no {', no '.join(missing)}", field=",".join(missing)
-            )
+            problem, name = ("UNREADABLE_ROW", row.problem), ""
+        elif missing := missing_fields(self._run.integration, change.data["f"]):
+            problem, name = ("MISSING_REQUIRED_VALUE", f"no {', no '.join(missing)}"), ",".join(missing)
         else:
-            change.status = "captured"
-            change.failure = None
+            return
+        change.status = "failed"
+        change.failure = Failure(problem[0], f"{self._source.label}:{row.line}: {problem[1]}", field=name)
 
     def _suppress(self, changes: Sequence[LeadChange]) -> None:
         digests = {change.key: suppression_digest(change.data["f"].get("email", "")) for change in changes}

@@ -16,7 +16,7 @@ from engine.records import Failure, Lead, Write
 from engine.stages.base import Circumstances
 from engine.state.queue import Mapped
 
-BATCH = 1_000
+BATCH = 3000
 
 
 class Keys:
@@ -73,8 +73,7 @@ class MapStage:
         leads = queue.leads(run.run.integration_id, "enriched", run.account, BATCH, run.now())
         if not leads:
             return False
-        held = queue.digests([lead.id for lead in leads])
-        results = [self._map(lead, held.get(lead.id)) for lead in leads]
+        results = [self._map(lead) for lead in leads]
         queue.save_mapped(run.run.id, run.run.spec_digest, self.name, results, run.now())
         run.tallies.mapped += len(results)
         for result in results:
@@ -85,7 +84,7 @@ class MapStage:
                 run.tallies.unchanged += 1
         return True
 
-    def _map(self, lead: Lead, held: bytes | None) -> Mapped:
+    def _map(self, lead: Lead) -> Mapped:
         try:
             found = self._mapping.apply(lead)
             keys = self._keys.of(lead) if isinstance(found, Write) else found
@@ -104,6 +103,6 @@ class MapStage:
         memberships = [(place.program_id, place.status) for place in write.memberships]
         if memberships:
             payload["memberships"] = memberships
-        if digest == held:
+        if digest == lead.sent_digest:
             return Mapped(lead.id, "written", payload, memberships=memberships)
         return Mapped(lead.id, self._ready, payload, memberships=memberships)

@@ -99,11 +99,22 @@ class SyncStage:
 
     def _pick(self, status: str, *, flush: bool) -> list[Job]:
         """Jobs for one call: all decided by the same key, none sharing a key with another or with a call in flight."""
-        run = self._run
         size = self._limits.batch_size
+        queue, integration_id, now = self._run.store.queue, self._run.run.integration_id, self._run.now()
+        if not flush and queue.count(integration_id, status, size, now) < size:
+            return []
+        best: list[Job] = []
+        for limit in (size, 4 * size):
+            page = queue.jobs(integration_id, status, limit, now)
+            best = self._largest_group(page, size)
+            if len(best) == size or len(page) < limit:
+                break
+        return best if flush or len(best) == size else []
+
+    def _largest_group(self, page: Sequence[Job], size: int) -> list[Job]:
         groups: dict[str, list[Job]] = {}
         keys: set[str] = set()
-        for job in run.store.queue.jobs(run.run.integration_id, status, 2 * size + 50, run.now()):
+        for job in page:
             wanted = keys_of(job)
             if not keys.isdisjoint(wanted) or not self._busy.isdisjoint(wanted):
                 continue
@@ -112,7 +123,7 @@ class SyncStage:
             group.append(job)
             if len(group) == size:
                 return group
-        return max(groups.values(), key=len, default=[]) if flush else []
+        return max(groups.values(), key=len, default=[])
 
     def _send(self, batch: Batch) -> list[Outcome]:
         deliveries = [Delivery(job.lead_id, decision(job), job.payload["fields"]) for job in batch.jobs]
@@ -164,7 +175,7 @@ class SyncStage:
     def _sent(self, job: Job, outcome: Outcome, waiting: str = "matched") -> Sent:
         by = decision(job).by
         now = self._run.now()
-        sent = Sent(job.lead_id, job.delivery_id, "person", outcome.status, by, "failed", outcome.remote_id,
+        sent = Sent(job.lead_id, job.key, job.delivery_id, "person", outcome.status, by, "failed", outcome.remote_id,
                     outcome.answer, rule=job.rule, attempts=job.attempts + 1)  # fmt: skip
         match outcome.status:
             case "created" | "updated" | "satisfied":
@@ -189,7 +200,7 @@ class SyncStage:
 
 
 def _later(job: Job, status: str, not_before: float, *, attempts: int) -> Sent:
-    return Sent(job.lead_id, job.delivery_id, "person", "later", decision(job).by, status,
+    return Sent(job.lead_id, job.key, job.delivery_id, "person", "later", decision(job).by, status,
                 not_before=not_before, rule=job.rule, attempts=attempts)  # fmt: skip
 
 

@@ -187,8 +187,8 @@ class Occurrences:
 
 def restart_stale(db: sqlite3.Connection, leads: Iterable[int]) -> None:
     """Send leads that were captured again while in flight through the stages once more, now that they have landed."""
+    stale = {id for (id,) in db.execute("SELECT id FROM leads WHERE stale = 1")}.intersection(leads)
     db.executemany(
-        f"UPDATE leads SET status = 'captured', not_before = 0, stale = 0 WHERE id = ? AND stale = 1"
-        f" AND status NOT IN {IN_FLIGHT}",
-        [(id,) for id in leads],
+        f"UPDATE leads SET status = 'captured', not_before = 0, stale = 0 WHERE id = ? AND status NOT IN {IN_FLIGHT}",
+        [(id,) for id in stale],
     )

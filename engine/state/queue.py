@@ -42,6 +42,7 @@ class Place:
     """A membership to be given: lead, its remote id, program and status."""
 
     lead_id: int
+    key: str
     delivery_id: int
     remote_id: str
     program_id: str
@@ -65,6 +66,7 @@ class Sent:
     """What became of one sending, and where the lead goes next."""
 
     lead_id: int
+    key: str
     delivery_id: int
     what: str
     status: str
@@ -123,7 +125,7 @@ class Queue:
         """Claim leads of a status that are due, in order. `hold` marks them as in flight."""
         with self._database.transaction() as db:
             found = db.execute(
-                "SELECT l.id, l.key, p.data, r.remote_id FROM leads l JOIN profiles p ON p.lead_id = l.id"
+                "SELECT l.id, l.key, p.data, r.remote_id, l.sent_digest FROM leads l JOIN profiles p ON p.lead_id = l.id"
                 " LEFT JOIN remote_ids r ON r.account = ? AND r.key = l.key"
                 " WHERE l.integration_id = ? AND l.status = ? AND l.not_before <= ? ORDER BY l.id LIMIT ?",
                 [account, integration_id, status, now, limit],
@@ -131,6 +133,15 @@ class Queue:
             if hold:
                 db.executemany("UPDATE leads SET status = ? WHERE id = ?", [(hold, row[0]) for row in found])
         return [_lead(*row) for row in found]
+
+    def count(self, integration_id: int, status: str, limit: int, now: float) -> int:
+        """How many leads of a status are due, counted no further than `limit`."""
+        found = self._database.row(
+            "SELECT count(*) FROM (SELECT 1 FROM leads WHERE integration_id = ? AND status = ? AND not_before <= ?"
+            " LIMIT ?)",
+            [integration_id, status, now, limit],
+        )
+        return int(found[0]) if found else 0
 
     def jobs(self, integration_id: int, status: str, limit: int, now: float) -> list[Job]:
         """Leads of a status that are due, with their deliveries, in order."""
@@ -146,7 +157,7 @@ class Queue:
     def places(self, integration_id: int, account: str, limit: int, now: float) -> list[Place]:
         """Memberships wanted by leads whose person is written, ordered so that equal ones stand together."""
         found = self._database.rows(
-            "SELECT l.id, l.delivery_id, r.remote_id, m.program_id, m.status, l.attempts FROM leads l"
+            "SELECT l.id, l.key, l.delivery_id, r.remote_id, m.program_id, m.status, l.attempts FROM leads l"
             " JOIN memberships m ON m.lead_id = l.id AND m.state = 'wanted'"
             " JOIN remote_ids r ON r.account = ? AND r.key = l.key"
             " WHERE l.integration_id = ? AND l.status = 'written' AND l.not_before <= ?"
@@ -158,8 +169,9 @@ class Queue:
     def hold(self, leads: Iterable[int], status: str, now: float) -> None:
         """Mark leads as in flight since now, durably, before the call is made."""
         with self._database.transaction() as db:
-            db.executemany(
-                "UPDATE leads SET status = ?, not_before = ? WHERE id = ?", [(status, now, id) for id in leads]
+            db.execute(
+                "UPDATE leads SET status = ?, not_before = ? WHERE id IN (SELECT value FROM json_each(?))",
+                [status, now, orjson.dumps(list(leads)).decode()],
             )
 
     # Results ----------------------------------------------------------------------------------------------------
@@ -195,9 +207,7 @@ class Queue:
 
     def _stale(self, leads: Iterable[int]) -> set[int]:
         """Which of these leads were captured again meanwhile: what was found for their older form is dropped."""
-        ids = list(leads)
-        return {id for (id,) in self._database.rows(
-            f"SELECT id FROM leads WHERE stale = 1 AND id IN ({marks(len(ids))})", ids)}  # fmt: skip
+        return {id for (id,) in self._database.rows("SELECT id FROM leads WHERE stale = 1")}.intersection(leads)
 
     def delay(self, leads: Sequence[int], status: str, not_before: float, *, attempted: bool = False) -> None:
         """Put leads back into a status, not to be touched before a time; `attempted` counts it as a try."""
@@ -207,14 +217,6 @@ class Queue:
                 [(status, not_before, attempted, id) for id in leads],
             )
             restart_stale(db, leads)
-
-    def digests(self, leads: Sequence[int]) -> dict[int, bytes]:
-        """What the vendor is known to hold of these leads."""
-        found = self._database.rows(
-            f"SELECT id, sent_digest FROM leads WHERE id IN ({marks(len(leads))}) AND sent_digest IS NOT NULL",
-            list(leads),
-        )
-        return dict(found)
 
     def save_mapped(self, run_id: str, spec_digest: str, stage: str, results: Sequence[Mapped], now: float) -> None:
         with self._database.transaction() as db:
@@ -234,9 +236,11 @@ class Queue:
             failed = [(result.lead_id, result.failure) for result in results if result.failure]
             db.executemany("UPDATE leads SET status = 'failed' WHERE id = ?", [(id,) for id, _ in failed])
             insert_failures(db, run_id, stage, failed, now)
-            db.executemany(
-                "DELETE FROM memberships WHERE lead_id = ? AND state = 'wanted'", [(result.lead_id,) for result in made]
-            )
+            if db.execute("SELECT 1 FROM memberships LIMIT 1").fetchone():
+                db.executemany(
+                    "DELETE FROM memberships WHERE lead_id = ? AND state = 'wanted'",
+                    [(result.lead_id,) for result in made],
+                )
             db.executemany(
                 "INSERT OR IGNORE INTO memberships (lead_id, program_id, status, state) VALUES (?, ?, ?, 'wanted')",
                 [(result.lead_id, *membership) for result in made for membership in result.memberships],
@@ -268,13 +272,13 @@ class Queue:
                 ],
             )
             db.executemany(
-                "INSERT INTO remote_ids (account, key, remote_id, at) SELECT ?, key, ?, ? FROM leads WHERE id = ?"
+                "INSERT INTO remote_ids (account, key, remote_id, at) VALUES (?, ?, ?, ?)"
                 " ON CONFLICT DO UPDATE SET remote_id = excluded.remote_id, at = excluded.at",
-                [(account, s.remote_id, now, s.lead_id) for s in results if s.remote_id and s.what == "person"],
+                [(account, s.key, s.remote_id, now) for s in results if s.remote_id and s.what == "person"],
             )
             db.executemany(
-                "DELETE FROM remote_ids WHERE account = ? AND key = (SELECT key FROM leads WHERE id = ?)",
-                [(account, s.lead_id) for s in results if s.forget_id],
+                "DELETE FROM remote_ids WHERE account = ? AND key = ?",
+                [(account, s.key) for s in results if s.forget_id],
             )
             db.executemany(
                 "UPDATE memberships SET state = 'done' WHERE lead_id = ? AND program_id = ? AND status = ?",
@@ -315,10 +319,10 @@ class Queue:
             )
 
 
-def _lead(id: int, key: str, data: str, remote_id: str | None) -> Lead:
+def _lead(id: int, key: str, data: str, remote_id: str | None, sent_digest: bytes | None) -> Lead:
     found = orjson.loads(data)
     fields = found["f"]
-    return Lead(id, key, fields, found.get("q", {}), found.get("e", {}), remote_id or fields.get("remote_id"))
+    return Lead(id, key, fields, found["q"], found["e"], remote_id or fields.get("remote_id"), sent_digest)
 
 
 def _json(value: Any) -> str | None:

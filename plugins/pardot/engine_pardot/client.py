@@ -37,7 +37,7 @@ class Client:
         timeout = float(config.get("timeout", DEFAULT_TIMEOUT))
         self._unit: str = config["business_unit_id"]
         self._http = context.http(config.get("base_url", DEFAULT_BASE_URL), timeout=timeout)
-        self._tokens = Tokens(config, context, timeout=timeout)
+        self._tokens = Tokens(config, context, self._http)
 
     def sign_in(self) -> None:
         """Get a token. Raises CredentialsError, VendorUnavailable."""
@@ -45,7 +45,6 @@ class Client:
 
     def close(self) -> None:
         self._http.close()
-        self._tokens.close()
 
     def write(self, method: str, path: str, body: Mapping[str, Any]) -> Answer:
         """Change something. Raises AbortRun or RetryLater where nothing was executed, NoAnswer where it is unclear."""

@@ -47,8 +47,8 @@ def _failure_codes() -> dict[str, str]:
 _FAILURES = _failure_codes()
 #: The field that a code is about by its meaning.
 _FIELD_OF = {
-    "4": "email", "10": "userId", "11": "userId", "29": "score", "32": "grade", "38": "campaignId",
-    "39": "profileId", "61": "prospectAccountId",
+    "4": "email", "9": "email", "54": "email", "10": "userId", "11": "userId", "29": "score", "32": "grade",
+    "38": "campaignId", "39": "profileId", "61": "prospectAccountId",
 }  # fmt: skip
 
 _XML_FAULT = re.compile(r"<rsp\b[^>]*\bstat=[\"']fail[\"']", re.IGNORECASE)

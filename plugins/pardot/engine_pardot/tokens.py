@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.adapters import Config, Context
 from engine.errors import CredentialsError, RetryLater, VendorUnavailable
-from engine.http import Reply
+from engine.http import Http, Reply
 from engine_pardot.errors import token_error
 
 TOKEN_PATH = "/services/oauth2/token"  # noqa: S105 - a path
@@ -24,11 +24,12 @@ _BUSY = ("already being processed", "expired authorization code")
 class Tokens:
     """The current access token. Thread-safe; one thread renews while the others wait for its result."""
 
-    def __init__(self, config: Config, context: Context, *, timeout: float) -> None:
+    def __init__(self, config: Config, context: Context, http: Http) -> None:
         self._client = {"client_id": config["client_id"], "client_secret": config["client_secret"]}
         self._refresh_token: str = config.get("refresh_token", "")
         self._context = context
-        self._http = context.http(config["token_url"], timeout=timeout)
+        self._http = http
+        self._url = str(config["token_url"]).rstrip("/") + TOKEN_PATH
         self._lock = threading.Lock()
         self._current = ""
         self._refusal: CredentialsError | None = None
@@ -53,9 +54,6 @@ class Tokens:
                 return self._current, False
             self._fetch()
             return self._current, True
-
-    def close(self) -> None:
-        self._http.close()
 
     def _fetch(self) -> None:
         """Fetch under the lock. A refusal is remembered, so that waiting threads do not each collect another."""
@@ -84,7 +82,7 @@ class Tokens:
     def _attempt(self) -> tuple[str, str]:
         """Ask once: the token, or "" and what stands in the way for now. Raises CredentialsError for a refusal."""
         try:
-            reply = self._http.send("POST", TOKEN_PATH, form=self._form(), counted=False)
+            reply = self._http.send("POST", self._url, form=self._form(), counted=False)
         except RetryLater as error:
             return "", error.what
         answer = reply.json()

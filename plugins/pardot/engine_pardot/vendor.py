@@ -105,13 +105,14 @@ class PardotVendor(Vendor):
         return _written(answer.data)
 
     def _chosen(self, email: str, fields: Sequence[str]) -> Sequence[Found]:
-        params = {"fields": _joined(_RANKED_BY, fields), "email": email, "orderBy": "id ASC"}
+        apart = [name for name in fields if name in self._read_singly(fields)]
+        together = [name for name in fields if name not in apart]
+        params = {"fields": _joined(_RANKED_BY, together), "email": email, "orderBy": "id ASC"}
         sharers: Sequence[Mapping[str, Any]] = self._client.find("prospects", params).data.get("values") or ()
         if not sharers:
             return ()
         chosen = max(sharers, key=_rank)
         found = dict(chosen)
-        apart = [name for name in fields if name in self._read_singly(fields)]
         if apart:
             path = f"prospects/{found['id']}"
             found.update(self._client.find(path, {"fields": _joined(("id",), apart)}).data)
@@ -121,15 +122,15 @@ class PardotVendor(Vendor):
         """The custom fields that a query leaves out; learned once, and only if a custom field is asked for."""
         if not any(name.endswith("__c") for name in fields):
             return frozenset()
-        if self._single_reads is None:
-            self._custom_fields()
-        return self._single_reads or frozenset()
+        with self._lock:
+            if self._single_reads is None:
+                self._custom_fields()
+            return self._single_reads or frozenset()
 
     def _custom_fields(self) -> Sequence[Mapping[str, Any]]:
         """Source: developer.salesforce.com/docs/marketing/pardot/guide/custom-field-v5."""
         records = list(self._client.pages("custom-fields", {"fields": CUSTOM_FIELD_PROPERTIES}))
-        with self._lock:
-            self._single_reads = frozenset(str(each["apiFieldId"]) for each in records if left_out_of_queries(each))
+        self._single_reads = frozenset(str(each["apiFieldId"]) for each in records if left_out_of_queries(each))
         return records
 
 

@@ -7,10 +7,11 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from engine.adapters import Context
-from engine.records import Decision, Delivery
 from engine_pardot.sandbox import PardotSandbox
 from engine_pardot.vendor import PardotVendor
+
+from engine.adapters import Context
+from engine.records import Decision, Delivery
 
 Vendors = Callable[..., PardotVendor]
 Deliveries = Callable[..., Delivery]
@@ -29,9 +30,17 @@ def sandboxes() -> Iterator[Callable[..., PardotSandbox]]:
         yield lambda **seed: stack.enter_context(PardotVendor.sandbox(seed=seed))
 
 
+@pytest.fixture(scope="session")
+def _running() -> Iterator[PardotSandbox]:
+    with PardotVendor.sandbox() as sandbox:
+        yield sandbox
+
+
 @pytest.fixture
-def sandbox(sandboxes: Callable[..., PardotSandbox]) -> PardotSandbox:
-    return sandboxes()
+def sandbox(_running: PardotSandbox) -> PardotSandbox:
+    """The sandbox with its default seed, started once and reset for each test."""
+    _running.reset()
+    return _running
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ from typing import Any
 
 import jsonschema
 import pytest
-from engine.errors import NoAnswer, RetryLater, SpecError, VendorUnavailable
 from engine_pardot.vendor import PardotVendor
+
+from engine.errors import NoAnswer, RetryLater, SpecError, VendorUnavailable
 
 
 def test_a_new_person_is_created_and_then_updated(sandbox: Any, vendor: Any, delivery: Any) -> None:
@@ -74,9 +75,7 @@ def test_of_several_sharers_the_one_with_the_latest_activity_is_written_and_foun
     assert sandbox.state()["duplicates"] == ["ana@example.com"]
 
 
-def test_a_look_up_finds_nobody_writes_nothing_and_takes_a_plus_sign(
-    sandbox: Any, vendor: Any, delivery: Any
-) -> None:
+def test_a_look_up_finds_nobody_writes_nothing_and_takes_a_plus_sign(sandbox: Any, vendor: Any, delivery: Any) -> None:
     vendor.sync([delivery("ana+expo@example.com")])
     found, missing, no_address = vendor.look_up(
         [delivery("ana+expo@example.com"), delivery("bo@example.com"), delivery("nobody")], ["email"]

@@ -1,0 +1,96 @@
+"""What Pardot refuses about one person becomes a typed failure of that person."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from engine.errors import RetryLater, SpecError
+
+ENDPOINT = "prospects/do/upsertLatestByEmail"
+
+
+@pytest.mark.parametrize("form", ["", "xml:", "v4:"])
+@pytest.mark.parametrize(
+    ("vendor_code", "code", "field"),
+    [
+        ("4", "DATA_VALUE_VALIDATION", "email"),
+        ("153", "MISSING_REQUIRED_VALUE", ""),
+        ("57", "DATA_VALUE_VALIDATION", ""),
+        ("29", "DATA_VALUE_VALIDATION", "score"),
+        ("38", "DATA_VALUE_VALIDATION", "campaignId"),
+        ("130", "MISSING_REMOTE_FIELD", ""),
+        ("9", "ALREADY_EXISTS", "email"),
+        ("219", "REMOTE_RECORD_GONE", ""),
+        ("245", "UNKNOWN", ""),
+    ],
+)
+def test_a_code_becomes_ours_in_every_form_of_body(
+    sandbox: Any, vendor: Any, delivery: Any, form: str, vendor_code: str, code: str, field: str
+) -> None:
+    sandbox.add_fault(match="upsert", error=form + vendor_code)
+    (outcome,) = vendor.sync([delivery()])
+    assert outcome.status == "failed"
+    failure = outcome.failure
+    assert (failure.code, failure.vendor_code, failure.endpoint) == (code, vendor_code, ENDPOINT)
+    assert failure.field == field
+    assert failure.message
+
+
+@pytest.mark.parametrize("code", ["62", "85", "116", "119", "120", "121", "183"])
+def test_what_passes_is_for_later(sandbox: Any, vendor: Any, delivery: Any, code: str) -> None:
+    sandbox.add_fault(match="upsert|GET", error=code, times=2)
+    (outcome,) = vendor.sync([delivery()])
+    assert (outcome.status, outcome.after > 0) == ("later", True)
+    with pytest.raises(RetryLater):
+        vendor.look_up([delivery()], ["email"])
+    assert vendor.sync([delivery()])[0].status == "created"
+
+
+def test_a_field_that_was_removed_is_named(sandbox: Any, vendor: Any, delivery: Any) -> None:
+    del sandbox.unit.custom_fields["Lead_Type__c"]
+    (outcome,) = vendor.sync([delivery(firstName="Ana", Lead_Type__c="Hot")])
+    assert (outcome.failure.code, outcome.failure.field) == ("MISSING_REMOTE_FIELD", "Lead_Type__c")
+    with pytest.raises(SpecError, match="Lead_Type__c"):
+        vendor.look_up([delivery()], ["Lead_Type__c"])
+
+
+@pytest.mark.parametrize(
+    ("fields", "vendor_code", "named"),
+    [
+        ({"createdAt": "2025-01-01"}, "180", "createdAt"),
+        ({"Badge_Scans__c": "many"}, "154", "Badge_Scans__c"),
+        ({"isDoNotCall": "yes"}, "154", "isDoNotCall"),
+        ({"campaignId": 1}, "38", "campaignId"),
+        ({"userId": 99}, "10", "userId"),
+    ],
+)
+def test_a_value_that_does_not_fit_names_its_field(
+    sandbox: Any, vendor: Any, delivery: Any, fields: dict[str, Any], vendor_code: str, named: str
+) -> None:
+    (outcome,) = vendor.sync([delivery(**fields)])
+    assert (outcome.failure.vendor_code, outcome.failure.field) == (vendor_code, named)
+    assert sandbox.state()["prospects"] == []
+
+
+@pytest.mark.parametrize("email", ["nobody", "a b@example.com", "ana@example", f"{'x' * 65}@example.com"])
+def test_a_bad_address_fails_that_person_only(sandbox: Any, vendor: Any, delivery: Any, email: str) -> None:
+    bad, good = vendor.sync([delivery(email)])[0], vendor.sync([delivery()])[0]
+    assert (bad.failure.code, bad.failure.field, good.status) == ("DATA_VALUE_VALIDATION", "email", "created")
+
+
+def test_a_message_shows_no_secret(sandbox: Any, vendor: Any, delivery: Any) -> None:
+    sandbox.add_fault(match="upsert", status=400, body={"code": 300, "message": "sent Bearer 00Dabc!def.ghi"})
+    (outcome,) = vendor.sync([delivery()])
+    assert outcome.failure.code == "UNKNOWN"
+    assert "00Dabc" not in outcome.failure.message
+
+
+def test_pages_that_run_out_can_be_read_again(sandboxes: Any, vendors: Any) -> None:
+    sandbox = sandboxes(custom_fields=[{"name": f"Field {number}"} for number in range(1001)])
+    sandbox.add_fault(match="custom-fields", skip=1, error="210")
+    vendor = vendors(sandbox)
+    with pytest.raises(RetryLater):
+        vendor.fields()
+    assert any(each.name == "Field_1000__c" for each in vendor.fields())
