@@ -32,12 +32,14 @@ class Context:
 
     now: the time, Unix seconds. sleep: waits that many seconds. folder: relative paths start here.
     gate: the limits declared by the adapter, enforced; `http(base_url)` opens a client that goes through it.
+    min_confidence: what the spec's step asks of an enricher's values, 0 to 1, so that it can be asked of the provider.
     """
 
     now: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
     folder: Path = field(default_factory=Path)
     gate: Gate = field(default_factory=OpenGate)
+    min_confidence: float = 0.0
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("engine"))
 
     def http(self, base_url: str, *, timeout: float = 30.0, max_bytes: int = 32 * 2**20) -> Http:
@@ -48,8 +50,8 @@ class Context:
 class Adapter(ABC):
     """What all adapters share. `secrets` names the configuration keys whose values are never shown."""
 
-    name: ClassVar[str]
-    summary: ClassVar[str]
+    name: str
+    summary: str
     config_schema: ClassVar[Mapping[str, Any]] = {"type": "object", "additionalProperties": False}
     secrets: ClassVar[tuple[str, ...]] = ()
     api_version: ClassVar[int] = API_VERSION
@@ -100,12 +102,16 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class EnrichAnswer:
-    """The end of one enrichment step. `cost` in the provider's credits; `detail` is for people."""
+    """The end of one enrichment step. `cost` in the provider's credits; `detail` is for people.
+
+    `valid_for`: seconds for which this answer may be used again, where not the enricher's usual time.
+    """
 
     outcome: AnswerClass
     findings: Mapping[str, Finding] = field(default_factory=dict)
     cost: float = 0.0
     detail: str = ""
+    valid_for: float | None = None
 
 
 class Enricher(Adapter):

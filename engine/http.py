@@ -10,9 +10,11 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
+import ssl
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -76,6 +78,7 @@ class Http:
             limits=httpx.Limits(max_connections=64, max_keepalive_connections=64),
             follow_redirects=False,
             trust_env=False,
+            verify=_tls(),
             headers={"User-Agent": "lead-engine"},
         )
 
@@ -148,6 +151,12 @@ class Http:
         _check_address(url)
         with self._lock:
             self._checked.add(key)
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """One TLS context for all clients: building it takes longer than a call."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def _reason(error: Exception) -> str:

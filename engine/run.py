@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +173,7 @@ class Run:
             where = f"enrichment.{index}.config"
             config = resolve(spec.config, adapter.secrets, self.integration.folder, where=where)
             context, gate = self._context()
-            enricher = build(adapter, config, context)
+            enricher = build(adapter, config, replace(context, min_confidence=spec.min_confidence))
             gate.declare(f"enricher:{enricher.name}", enricher.limits)
             self._adapters.append(enricher)
             applies = function(parse(spec.when, names), names) if spec.when else None

@@ -19,7 +19,7 @@ from engine.specs import Integration, SourceSpec
 from engine.stages.base import Circumstances
 from engine.state.captures import Capture, LeadChange, Occurrences
 
-BATCH = 3000
+BATCH = 1_000
 
 #: Column names that are recognised without being listed, beside the lead fields' own names.
 _ALIASES = {

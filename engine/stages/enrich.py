@@ -149,12 +149,15 @@ class Waterfall:
             raise
         finally:
             now = self._run.now()
+            valid_for = 0.0
+            if answer and answer.outcome != "error":
+                valid_for = step.enricher.valid_for if answer.valid_for is None else answer.valid_for
             ledger.settle(
                 reserved.call_id or 0,
                 state,
                 _stored(answer) if answer else None,
                 answer.cost if answer else 0.0,
-                now + (step.enricher.valid_for if answer and answer.outcome != "error" else 0.0),
+                now + valid_for,
                 now,
             )
 

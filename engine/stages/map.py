@@ -16,7 +16,7 @@ from engine.records import Failure, Lead, Write
 from engine.stages.base import Circumstances
 from engine.state.queue import Mapped
 
-BATCH = 3000
+BATCH = 1_000
 
 
 class Keys:

@@ -78,52 +78,53 @@ class SyncStage:
     def step(self, *, flush: bool) -> bool:
         did = self._settle()
         self._abort.check()
-        while self._calls.free and (self._start("unknown", flush=True) or self._start("matched", flush=flush)):
-            did = True
+        for status in ("unknown", "matched"):
+            did = self._start(status, flush=flush or status == "unknown") or did
         return did
 
     # Sending ----------------------------------------------------------------------------------------------------
 
     def _start(self, status: str, *, flush: bool) -> bool:
-        """Start one call from the jobs of a status; a part-filled batch waits unless nothing more is coming."""
-        jobs = self._pick(status, flush=flush)
-        if not jobs:
-            return False
-        unknown = status == "unknown"
-        batch = Batch(jobs, "resolve" if unknown else "send")
-        held = [job.lead_id for job in jobs]
-        self._run.store.queue.hold(held, "resolving" if unknown else "sending", self._run.now())
-        self._busy |= batch.keys()
-        self._calls.start(batch, self._resolve if unknown else self._send)
-        return True
+        """Start as many calls as there are places for, all of them held in one transaction."""
+        batches = self._batches(status, flush=flush) if self._calls.free else []
+        if batches:
+            held = [job.lead_id for batch in batches for job in batch.jobs]
+            self._run.store.queue.hold(held, "resolving" if status == "unknown" else "sending", self._run.now())
+        for batch in batches:
+            self._busy |= batch.keys()
+            self._calls.start(batch, self._resolve if status == "unknown" else self._send)
+        return bool(batches)
 
-    def _pick(self, status: str, *, flush: bool) -> list[Job]:
-        """Jobs for one call: all decided by the same key, none sharing a key with another or with a call in flight."""
-        size = self._limits.batch_size
+    def _batches(self, status: str, *, flush: bool) -> list[Batch]:
+        """Cut waiting jobs into calls: each decided by one kind of key, no key twice in all that is in flight.
+
+        A part-filled call waits for more, unless nothing more is coming.
+        """
+        size, free = self._limits.batch_size, self._calls.free
         queue, integration_id, now = self._run.store.queue, self._run.run.integration_id, self._run.now()
         if not flush and queue.count(integration_id, status, size, now) < size:
             return []
-        best: list[Job] = []
-        for limit in (size, 4 * size):
-            page = queue.jobs(integration_id, status, limit, now)
-            best = self._largest_group(page, size)
-            if len(best) == size or len(page) < limit:
-                break
-        return best if flush or len(best) == size else []
-
-    def _largest_group(self, page: Sequence[Job], size: int) -> list[Job]:
-        groups: dict[str, list[Job]] = {}
+        kind: Literal["send", "resolve"] = "resolve" if status == "unknown" else "send"
+        # A call that went unanswered twice is cut smaller each time: its size may be the reason.
+        page = queue.jobs(integration_id, status, size * free + 50, now)
+        size = max(1, size >> max(0, max((job.attempts for job in page), default=0) - 1))
+        full: list[Batch] = []
+        open_: dict[str, list[Job]] = {}
         keys: set[str] = set()
         for job in page:
             wanted = keys_of(job)
             if not keys.isdisjoint(wanted) or not self._busy.isdisjoint(wanted):
                 continue
             keys.update(wanted)
-            group = groups.setdefault(decision(job).by, [])
+            group = open_.setdefault(decision(job).by, [])
             group.append(job)
             if len(group) == size:
-                return group
-        return max(groups.values(), key=len, default=[])
+                full.append(Batch(group, kind))
+                del open_[decision(job).by]
+                if len(full) == free:
+                    return full
+        rest = [Batch(group, kind) for group in open_.values()] if flush else []
+        return [*full, *rest][:free]
 
     def _send(self, batch: Batch) -> list[Outcome]:
         deliveries = [Delivery(job.lead_id, decision(job), job.payload["fields"]) for job in batch.jobs]

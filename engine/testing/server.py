@@ -236,7 +236,7 @@ class Sandbox:
             return
         entry = {
             "request": f"{request.method} {request.path}",
-            "query": dict(request.query),
+            "query": dict(request.query) if "token" not in request.path else {},
             "bytes": len(request.body),
             "status": status,
             "fault": faulty,

@@ -30,7 +30,7 @@ class DeclaredProvider(Enricher):
         """Raises SpecError where the base URL is not allowed."""
         super().__init__(config, context)
         self._limits = _limits(self.provider, config)
-        self._min_confidence = float(config.get("min_confidence", 0))
+        self._min_confidence = max(float(config.get("min_confidence", 0)), context.min_confidence)
         self._options = {
             name: config.get(name, schema.get("default")) for name, schema in self.provider.options.items()
         }
@@ -44,11 +44,6 @@ class DeclaredProvider(Enricher):
     def valid_for(self) -> float:
         """Seconds for which an answer with a person is not bought again."""
         return self.provider.hit_days * _DAY
-
-    @property
-    def valid_for_miss(self) -> float:
-        """Seconds for which an answer without a person is not asked for again."""
-        return self.provider.miss_days * _DAY
 
     @property
     def limits(self) -> Limits:
@@ -98,21 +93,24 @@ class DeclaredProvider(Enricher):
             return self._hit(reply, body, lead, asked)
         cost = cost_of(self.provider, reply, hit=False)
         if outcome == "miss":
-            return EnrichAnswer("miss", cost=cost)
+            return self._miss(cost)
         detail = self._said(reply)
         return EnrichAnswer("suppressed" if outcome == "suppressed" else "error", cost=cost, detail=detail)
+
+    def _miss(self, cost: float, detail: str = "") -> EnrichAnswer:
+        return EnrichAnswer("miss", cost=cost, detail=detail, valid_for=self.provider.miss_days * _DAY)
 
     def _hit(self, reply: Reply, body: Any, lead: Mapping[str, Any], asked: Sequence[str]) -> EnrichAnswer:
         cost = cost_of(self.provider, reply, hit=True)
         if problem := other_person(self.provider, body, lead):
-            return EnrichAnswer("miss", cost=cost, detail=f"rejected: {problem}")
+            return self._miss(cost, f"rejected: {problem}")
         confidence = confidence_of(self.provider, body)
         if confidence < self._min_confidence:
             detail = f"rejected: confidence {confidence:.2f} is below {self._min_confidence:.2f}"
-            return EnrichAnswer("miss", cost=cost, detail=detail)
+            return self._miss(cost, detail)
         findings = extract(self.provider, body, asked, confidence)
         if not findings:
-            return EnrichAnswer("miss", cost=cost, detail="none of the wanted fields")
+            return self._miss(cost, "none of the wanted fields")
         return EnrichAnswer("hit", findings, cost)
 
     def _raise_if_not_for_this_lead(self, outcome: str, reply: Reply) -> None:
@@ -177,7 +175,7 @@ class HttpEnricher(DeclaredProvider):
         self.provider = load_provider(context.folder / str(config["file"]))
         self.provides = tuple(self.provider.extract)
         # Provenance, limits, budget and paid answers belong to the provider, not to the way of declaring it.
-        self.name = self.provider.name  # type: ignore[misc]
+        self.name = self.provider.name
         given = {name: value for name, value in config.items() if name != "file"}
         for problem in Draft202012Validator(self.provider.config_schema).iter_errors(given):
             where = ".".join(["enrichment.http.config", *(str(step) for step in problem.absolute_path)])

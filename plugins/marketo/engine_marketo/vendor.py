@@ -33,8 +33,8 @@ _TYPES: Mapping[str, str] = {
 class MarketoVendor(Vendor):
     """Writes to one Marketo instance. Safe to use from many threads."""
 
-    name: ClassVar[str] = "marketo"
-    summary: ClassVar[str] = "Marketo Engage: creates and updates people, and gives them a status in programs."
+    name = "marketo"
+    summary = "Marketo Engage: creates and updates people, and gives them a status in programs."
     config_schema: ClassVar[Mapping[str, Any]] = CONFIG_SCHEMA
     secrets: ClassVar[tuple[str, ...]] = ("client_secret",)
     keys: ClassVar[tuple[str, ...]] = ("lead_id", "email")
