@@ -13,11 +13,18 @@ import io
 import random
 from pathlib import Path
 
-FIRST = ["Ada", "Björn", "Chiara", "Dmitri", "Elif", "Farah", "Grace", "Håkon", "Inés", "Jonas", "Keiko", "Liam", "Maja", "Nadia", "Oskar", "Priya", "Quentin", "Rosa", "Søren", "Tomás", "Ulla", "Víctor", "Wanda", "Xenia", "Yusuf", "Zoë"]  # fmt: skip
-LAST = ["Almqvist", "Brøndum", "Carrington", "Dubois", "Eriksen", "Fontaine", "García", "Hollis", "Ibarra", "Jääskeläinen", "Kowalska", "Lindqvist", "Müller", "Nakagawa", "O'Leary", "Petrov", "Quist", "Rossi", "Strand", "Tveit", "Underhill", "Vasquez", "Whitlock", "Yamada", "Zieliński"]  # fmt: skip
+FIRST = (
+    "Ada Björn Chiara Dmitri Elif Farah Grace Håkon Inés Jonas Keiko Liam Maja Nadia Oskar Priya Quentin Rosa "
+    "Søren Tomás Ulla Víctor Wanda Xenia Yusuf Zoë"
+).split()  # noqa: SIM905 - a word list reads better than a list of words
+LAST = (
+    "Almqvist Brøndum Carrington Dubois Eriksen Fontaine García Hollis Ibarra Jääskeläinen Kowalska Lindqvist "
+    "Müller Nakagawa O'Leary Petrov Quist Rossi Strand Tveit Underhill Vasquez Whitlock Yamada Zieliński"
+).split()  # noqa: SIM905
 COMPANIES = ("Aurora Pumps", "Bluefin Logistics", "Cobalt Robotics", "Delta Orchards", "Elmwood Textiles",
              "Fjord Analytics", "Granite Software", "Harbor Optics", "Ironbark Foods", "Juniper Freight",
-             "Kestrel Aerospace", "Lumen Ceramics", "Meridian Health", "Northgate Steel", "Osprey Mobility")  # fmt: skip
+             "Kestrel Aerospace", "Lumen Ceramics", "Meridian Health", "Northgate Steel",
+             "Osprey Mobility")  # fmt: skip
 TITLES = ("Head of Marketing", "CTO", "buyer", "Plant Manager", "VP SALES", "Procurement Lead", "Engineer", "")
 COUNTRIES = ("USA", "Norway", "Germany", "UK", "Deutschland", "US", "Sweden", "Japan", "")
 FREE_MAIL = ("gmail.com", "outlook.com", "gmx.de")

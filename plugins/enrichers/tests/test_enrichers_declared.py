@@ -226,7 +226,6 @@ def test_limits_come_from_the_file_or_from_the_configuration(box: ProviderSandbo
     assert (enricher(box).limits.calls, enricher(box).limits.window) == (100, 60)
     assert enricher(box, limits={"calls": 1000, "window": 60}).limits.calls == 1000
     assert enricher(box).valid_for == 60 * 86400
-    assert enricher(box).valid_for_miss == 14 * 86400
 
 
 def test_a_key_is_not_sent_over_plain_http_to_another_machine() -> None:
