@@ -98,8 +98,18 @@ class EnrollStage:
 
     def _sent(self, place: Place, outcome: Outcome) -> Sent:
         what = f"program {place.program_id} {place.status}"
-        sent = Sent(place.lead_id, place.key, place.delivery_id, what, outcome.status, "lead_id", "failed", place.remote_id,
-                    outcome.answer, attempts=place.attempts + 1)  # fmt: skip
+        sent = Sent(
+            place.lead_id,
+            place.key,
+            place.delivery_id,
+            what,
+            outcome.status,
+            "lead_id",
+            "failed",
+            place.remote_id,
+            outcome.answer,
+            attempts=place.attempts + 1,
+        )
         if outcome.status in {"created", "updated", "satisfied"}:
             sent.next_status, sent.attempts = "written", 0
             sent.membership = (place.program_id, place.status)

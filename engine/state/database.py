@@ -58,7 +58,7 @@ class Database:
             "synchronous = FULL",
             "foreign_keys = OFF",  # every reference is written in the transaction of what it refers to
             "cache_size = -32000",
-            "wal_autocheckpoint = 8000",  # pages; a page that changes at every stage is copied back once, not five times
+            "wal_autocheckpoint = 8000",  # pages; one that changes at every stage is copied back once, not five times
             "temp_store = FILE",
             "busy_timeout = 30000",
         ):

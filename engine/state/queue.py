@@ -129,8 +129,8 @@ class Queue:
         """Claim leads of a status that are due, in order. `hold` marks them as in flight."""
         with self._database.transaction() as db:
             found = db.execute(
-                "SELECT l.id, l.key, p.data, r.remote_id, l.sent_digest FROM leads l JOIN profiles p ON p.lead_id = l.id"
-                " LEFT JOIN remote_ids r ON r.account = ? AND r.key = l.key"
+                "SELECT l.id, l.key, p.data, r.remote_id, l.sent_digest FROM leads l"
+                " JOIN profiles p ON p.lead_id = l.id LEFT JOIN remote_ids r ON r.account = ? AND r.key = l.key"
                 " WHERE l.integration_id = ? AND l.status = ? AND l.not_before <= ? ORDER BY l.id LIMIT ?",
                 [account, integration_id, status, now, limit],
             ).fetchall()

@@ -16,11 +16,11 @@ from pathlib import Path
 FIRST = (
     "Ada Björn Chiara Dmitri Elif Farah Grace Håkon Inés Jonas Keiko Liam Maja Nadia Oskar Priya Quentin Rosa "
     "Søren Tomás Ulla Víctor Wanda Xenia Yusuf Zoë"
-).split()  # noqa: SIM905 - a word list reads better than a list of words
+).split()
 LAST = (
     "Almqvist Brøndum Carrington Dubois Eriksen Fontaine García Hollis Ibarra Jääskeläinen Kowalska Lindqvist "
     "Müller Nakagawa O'Leary Petrov Quist Rossi Strand Tveit Underhill Vasquez Whitlock Yamada Zieliński"
-).split()  # noqa: SIM905
+).split()
 COMPANIES = ("Aurora Pumps", "Bluefin Logistics", "Cobalt Robotics", "Delta Orchards", "Elmwood Textiles",
              "Fjord Analytics", "Granite Software", "Harbor Optics", "Ironbark Foods", "Juniper Freight",
              "Kestrel Aerospace", "Lumen Ceramics", "Meridian Health", "Northgate Steel",
