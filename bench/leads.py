@@ -17,9 +17,10 @@ def row(number: int) -> list[str]:
     first, last = f"Ada{number % 997}", f"Lindqvist{number % 4999}"
     city, state, zip_code = _CITIES[number % 4]
     return [
-        first, last, f"{first}.{last}.{number}@company{number % 20_000}.example".lower(), f"Company {number % 20_000}",
-        _TITLES[number % 5], f"+1415555{number % 10_000:04d}", f"+4790{number % 1_000_000:06d}",
-        f"{number} Harbour Road", city, state, zip_code, "Norway", f"https://company{number % 20_000}.example", "Manufacturing", "Operations",
+        first, last, f"{first}.{last}.{number}@company{number % 20_000}.example".lower(),
+        f"Company {number % 20_000}", _TITLES[number % 5], f"+1415555{number % 10_000:04d}",
+        f"+4790{number % 1_000_000:06d}", f"{number} Harbour Road", city, state, zip_code, "Norway",
+        f"https://company{number % 20_000}.example", "Manufacturing", "Operations",
         f"https://www.linkedin.com/in/ada-{number}", "wants a demo and a call in May", f"{number:08d}", "Expo 2026",
         "2026-11-10T09:00:00Z", "booth-team", ("Hot", "Warm", "Cold")[number % 3], f"{number % 40}",
         f"{number % 90_000}", f"{number % 5_000}",
