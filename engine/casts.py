@@ -32,10 +32,8 @@ def integer(value: Any) -> int:
     """A whole number; `1,200` and `12.5` are refused, not guessed at."""
     if isinstance(value, bool):
         return int(value)
-    if isinstance(value, int):
-        return value
     if isinstance(value, float) and value.is_integer():
-        return int(value)
+        value = int(value)
     found = text(value).strip()
     if _INTEGER.fullmatch(found) is None:
         raise ValueError("is no whole number")
@@ -44,10 +42,10 @@ def integer(value: Any) -> int:
 
 def number(value: Any) -> float | int:
     """A number with or without decimals."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return integer(value)
     try:
-        found = float(text(value).strip())
+        found = float(value if isinstance(value, float) else text(value).strip())
     except ValueError:
         raise ValueError("is no number") from None
     if not math.isfinite(found):

@@ -8,6 +8,7 @@ A known but empty value is an empty text; an unknown name is an error when the s
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -29,11 +30,8 @@ _BINARY: Mapping[type[nodes.Node], str] = {
     nodes.Or: "or",
 }
 _COMPARE = {"eq": "==", "ne": "!=", "gt": ">", "gteq": ">=", "lt": "<", "lteq": "<=", "in": "in", "notin": "not in"}
-_TESTS = {
-    "blank": "({} is None or {} == '' or {} == [])",
-    "defined": "not ({} is None or {} == '' or {} == [])",
-    "none": "({} is None or {} == '')",
-}
+#: Calls, so that the source of what is tested stands in them once: tests of tests would else double it each time.
+_TESTS = {"blank": "is_blank({})", "defined": "not is_blank({})", "none": "is_none({})"}
 
 
 class ExpressionError(ValueError):
@@ -68,13 +66,22 @@ class Names:
         self.filters = dict(_filters.BUILT_IN if filters is None else filters)
 
     def namespace(self) -> dict[str, Any]:
-        """The globals of generated code: nothing but the filters and two helpers."""
+        """The globals of generated code: nothing but the filters and a few helpers."""
         found: dict[str, Any] = {f"f_{name}": function for name, function in self.filters.items()}
-        return {"__builtins__": {}, **found, "cat": _concatenate, "text": _filters.text}
+        helpers = {"cat": _concatenate, "text": _filters.text, "is_blank": _is_blank, "is_none": _is_none}
+        return {"__builtins__": {}, **found, **helpers}
 
 
 def _concatenate(*parts: Any) -> str:
     return _filters.bounded("".join([part if part.__class__ is str else _filters.text(part) for part in parts]))
+
+
+def _is_blank(value: Any) -> bool:
+    return value is None or value in ("", [])
+
+
+def _is_none(value: Any) -> bool:
+    return value is None or value == ""
 
 
 def suggestion(name: str, known: Collection[str]) -> str:
@@ -117,6 +124,15 @@ def function(expression: Expression, names: Names) -> Callable[[Mapping[str, Any
     return compiled
 
 
+def _constant(value: str | float | bool | None) -> str:
+    """A constant as Python source; refused where it could be written to no vendor."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ExpressionError("the number is too large")
+    if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+        raise ExpressionError("half of a surrogate pair is no character")
+    return repr("" if value is None else value)
+
+
 class _Writer:
     """Writes Python source for an allow-listed tree; every other node is refused by name."""
 
@@ -131,7 +147,7 @@ class _Writer:
         inner = depth + 1
         match node:
             case nodes.Const(value=value) if value is None or isinstance(value, (str, int, float, bool)):
-                return repr("" if value is None else value)
+                return _constant(value)
             case nodes.Getattr(node=nodes.Name(name=owner), attr=attribute):
                 return self._look_up(owner, attribute)
             case nodes.Getitem(node=nodes.Name(name=owner), arg=nodes.Const(value=str(key))):
@@ -146,7 +162,7 @@ class _Writer:
                 return self._filter(node, inner)
             case nodes.Test(name=name, node=tested, args=[]) if name in _TESTS:
                 code = self.write(tested, inner)
-                return f"({_TESTS[name].format(code, code, code)})"
+                return f"({_TESTS[name].format(code)})"
             case nodes.CondExpr(test=test, expr1=yes, expr2=no):
                 other = self.write(no, inner) if no is not None else "''"
                 return f"({self.write(yes, inner)} if {self.write(test, inner)} else {other})"

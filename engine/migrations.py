@@ -46,20 +46,21 @@ CREATE TABLE runs (                     -- one row for each `engine run` or retr
 CREATE TABLE captures (                 -- one row for each distinct row of a source; never changed
     id INTEGER PRIMARY KEY,
     integration_id INTEGER NOT NULL REFERENCES integrations,
-    digest BLOB NOT NULL,               -- of the row's content and how often it occurred before in the same reading
+    digest INTEGER NOT NULL,            -- 64 bits of the integration, the row, and how often it occurred before
     lead_id INTEGER NOT NULL REFERENCES leads,
     run_id TEXT NOT NULL REFERENCES runs,
     source TEXT NOT NULL,               -- file name or "standard input"
     line INTEGER NOT NULL,              -- first line of the row, from 1
     raw TEXT NOT NULL                   -- the row as read, JSON by column
 ) STRICT;
-CREATE UNIQUE INDEX captures_by_digest ON captures (integration_id, digest);
+CREATE INDEX captures_by_digest ON captures (digest);
 CREATE INDEX captures_by_lead ON captures (lead_id);
 
 CREATE TABLE leads (                    -- the queue: one small row for each lead, changed at every step
     id INTEGER PRIMARY KEY,
     integration_id INTEGER NOT NULL REFERENCES integrations,
     key TEXT NOT NULL,                  -- identity: remote id, email, badge or name, with its kind in front
+    key_hash INTEGER NOT NULL,          -- 64 bits of the integration and the key: a small index for a random order
     status TEXT NOT NULL,               -- see engine.state.queue
     not_before REAL NOT NULL DEFAULT 0, -- Unix time before which nothing is done with it
     attempts INTEGER NOT NULL DEFAULT 0, -- sendings of the present delivery
@@ -68,7 +69,7 @@ CREATE TABLE leads (                    -- the queue: one small row for each lea
     delivery_id INTEGER,                -- the delivery to be sent, or sent last
     sent_digest BLOB                    -- of the values that the vendor holds, so that nothing is sent twice
 ) STRICT;
-CREATE UNIQUE INDEX leads_by_key ON leads (integration_id, key);
+CREATE INDEX leads_by_key ON leads (key_hash);
 CREATE INDEX leads_by_status ON leads (integration_id, status, id);
 CREATE INDEX leads_stale ON leads (id) WHERE stale = 1;
 
@@ -160,12 +161,14 @@ CREATE INDEX failures_by_lead ON failures (lead_id);
 CREATE INDEX failures_open ON failures (code) WHERE resolved_at IS NULL;
 
 CREATE TABLE remote_ids (               -- which remote record a person is, by remote account, for all integrations
+    id INTEGER PRIMARY KEY,
     account TEXT NOT NULL,
     key TEXT NOT NULL,                  -- the lead's key
+    key_hash INTEGER NOT NULL,          -- 64 bits of the account and the key
     remote_id TEXT NOT NULL,
-    at REAL NOT NULL,                   -- Unix time
-    PRIMARY KEY (account, key)
-) STRICT, WITHOUT ROWID;
+    at REAL NOT NULL                    -- Unix time
+) STRICT;
+CREATE INDEX remote_ids_by_key ON remote_ids (key_hash);
 
 CREATE TABLE suppressions (             -- people who must never be captured again
     digest BLOB PRIMARY KEY,            -- of the normalised email address

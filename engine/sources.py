@@ -64,8 +64,9 @@ class _Lines:
         return self._decoded() if self._wide else self._line_by_line()
 
     def _decoded(self) -> Iterator[str]:
-        reader = io.TextIOWrapper(self._stream, encoding=self.encoding, errors="replace", newline="")
-        for line in reader:
+        # Kept, for a wrapper that is collected closes the stream under it.
+        self._wrapper = io.TextIOWrapper(self._stream, encoding=self.encoding, errors="replace", newline="")
+        for line in self._wrapper:
             self.lines += 1
             self.read_bytes += 2 * len(line)
             yield line
@@ -127,6 +128,11 @@ class _FileSource(Source):
 
     def _open(self) -> _Lines:
         if self._text is None:
+            encoding = self.config.get("encoding")
+            try:
+                codecs.lookup(encoding or "utf-8")
+            except LookupError as error:
+                raise SpecError(f"there is no encoding {encoding!r}", fix="For example utf-8 or cp1252.") from error
             if self._path == "-":
                 self._stream = sys.stdin.buffer
             else:
@@ -136,7 +142,7 @@ class _FileSource(Source):
                     self._size = os.fstat(self._stream.fileno()).st_size
                 except OSError as error:
                     raise SpecError(f"cannot read the source: {error.strerror}", where=str(path)) from error
-            self._text = _Lines(self._stream, self.config.get("encoding"))
+            self._text = _Lines(self._stream, encoding)
         return self._text
 
     def notes(self) -> Sequence[str]:
@@ -202,7 +208,13 @@ class CsvSource(_FileSource):
         csv.field_size_limit(MAX_CELL)
         lines.push_back(first)
         self._reader = csv.reader(lines, delimiter=delimiter)
-        header, renamed = _unique([name.strip() for name in next(self._reader)])
+        try:
+            names = next(self._reader)
+        except csv.Error as error:
+            raise SpecError(f"the header cannot be read: {error}", where=self.label) from error
+        if lines.at_end:
+            raise SpecError("the header opens a quote and never closes it", where=self.label)
+        header, renamed = _unique([name.strip() for name in names])
         if renamed:
             self._notes.append(f"repeated columns renamed: {', '.join(renamed)}")
         return header
@@ -223,7 +235,7 @@ class CsvSource(_FileSource):
             except csv.Error as error:
                 yield RawLead({"": lines.text()}, lines.first_line, f"the row cannot be read: {error}")
                 continue
-            if len(row) == width and not undecodable and lines.count == 1:
+            if len(row) == width and not undecodable and lines.count == 1 and not lines.at_end:
                 yield RawLead(dict(zip(header, row, strict=True)), lines.first_line)
             elif any(row):
                 yield RawLead(_by_column(header, row), lines.first_line, self._problem(row, lines))
@@ -348,7 +360,8 @@ class JsonLinesSource(_FileSource):
             if not isinstance(found, dict):
                 yield RawLead({"": stripped}, lines.lines, "the line is no JSON object")
                 continue
-            yield RawLead({key: _cell(value) for key, value in found.items()}, lines.lines)
+            problem = lines.undecodable.pop(lines.lines, "")
+            yield RawLead({key: _cell(value) for key, value in found.items()}, lines.lines, problem)
 
 
 def _cell(value: Any) -> str:

@@ -88,6 +88,8 @@ def sandbox(name: str, port: int, seed: Path | None) -> None:
     content = YAML(typ="safe", pure=True).load(seed.read_text("utf-8")) if seed else None
     try:
         box = adapter.sandbox(port=port, seed=content).start()
+    except NotImplementedError as error:
+        raise SpecError(f"{name} ships no sandbox") from error
     except OSError as error:
         raise EnvironmentFault(f"cannot listen on port {port}: {error.strerror}", fix="Use --port 0.") from error
     click.echo(f"{name} sandbox at {box.url}   (look inside: {box.url}/_sandbox/state; stop: Ctrl-C)")

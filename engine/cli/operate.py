@@ -214,11 +214,15 @@ def demo(folder: Path, state: Path, quiet: bool) -> None:
     sandboxes: list[Any] = []
     try:
         for adapter in [*loaded.vendors.values(), *loaded.enrichers.values()]:
-            if hasattr(adapter, "sandbox"):
+            if not hasattr(adapter, "sandbox"):
+                continue
+            try:
                 box = adapter.sandbox().start()
-                sandboxes.append(box)
-                os.environ.update(box.environment())
-                click.echo(f"sandbox of {adapter.name} at {box.url}")
+            except NotImplementedError:  # not every vendor and provider ships one
+                continue
+            sandboxes.append(box)
+            os.environ.update(box.environment())
+            click.echo(f"sandbox of {adapter.name} at {box.url}")
         with Store(state) as store:
             for path in paths:
                 summary = execute(Run(specs.load(path), store, loaded), quiet=quiet)

@@ -112,6 +112,13 @@ def merge(stored: Mapping[str, Any], captured: Mapping[str, Any]) -> dict[str, A
     return {"f": fields, "q": {**stored.get("q", {}), **captured["q"]}, "e": events}
 
 
+_MASK = 2**64 - 1
+
+
+def _number(content: bytes) -> int:
+    return int.from_bytes(blake2b(content, digest_size=8).digest(), "big", signed=True)
+
+
 class CaptureStage:
     """Reads the source in batches; each batch is stored in one transaction with all it made."""
 
@@ -154,22 +161,23 @@ class CaptureStage:
         return True
 
     def _take(self, batch: Sequence[RawLead]) -> None:
-        raws = [orjson.dumps(dict(row.values)) for row in batch]
-        hashes = [blake2b(raw, digest_size=16).digest() for raw in raws]
-        before = self._occurrences.count([int.from_bytes(digest[:8], "big", signed=True) for digest in hashes])
-        digests = [
-            digest if not times else blake2b(digest + times.to_bytes(8, "big"), digest_size=16).digest()
-            for digest, times in zip(hashes, before, strict=True)
-        ]
         integration_id = self._run.run.integration_id
+        raws = [orjson.dumps(dict(row.values)) for row in batch]
+        contents = [_number(raw) for raw in raws]
+        before = self._occurrences.count(contents)
+        # The second occurrence of a row in one reading is another scan; the same row in another reading is not.
+        digests = [
+            _number(b"%d %d %d" % (integration_id, content, times))
+            for content, times in zip(contents, before, strict=True)
+        ]
+        rows = [raw.decode() for raw in raws]
         known = self._store.known(integration_id, digests)
-        fresh = [index for index, digest in enumerate(digests) if digest not in known]
+        fresh = [index for index, digest in enumerate(digests) if not known or (digest, rows[index]) not in known]
         captured = [self._read(batch[index]) for index in fresh]
         keys = [
-            self._key(found["f"]) if not batch[index].problem else f"row:{digests[index].hex()}"
-            for index, found in zip(fresh, captured, strict=True)
+            "" if batch[index].problem else self._key(found["f"]) for index, found in zip(fresh, captured, strict=True)
         ]
-        keys = [key or f"row:{digests[index].hex()}" for index, key in zip(fresh, keys, strict=True)]
+        keys = [key or f"row:{digests[index] & _MASK:016x}" for index, key in zip(fresh, keys, strict=True)]
         leads = self._store.leads(integration_id, list(dict.fromkeys(keys))) if keys else {}
         changes: dict[str, LeadChange] = {}
         captures: list[Capture] = []
@@ -186,7 +194,7 @@ class CaptureStage:
                 changes[key] = change
                 self._next_id += 1
             self._judge(change, row)
-            captures.append(Capture(digests[index], change.id, row.line, raws[index].decode()))
+            captures.append(Capture(digests[index], change.id, row.line, rows[index]))
         if self._suppressions:
             self._suppress(list(changes.values()))
         self._store.save(
@@ -233,7 +241,6 @@ class CaptureStage:
 
     def _extend_plan(self, values: Mapping[str, str]) -> None:
         """Rows that need not share columns: recognise each column when it is met first."""
-        taken = {field for _, field in self._plan}
         profile = self._run.integration.source
         answers = {row.column for row in profile.qualifiers.values()}
         for column in values:
@@ -241,9 +248,9 @@ class CaptureStage:
                 continue
             field = recognise(column)
             self._seen_columns[column] = field
-            if field and field not in taken:
-                self._plan.append((column, field))
-                taken.add(field)
+            if field:
+                # In front, for of two columns that mean one field the later in the plan wins: the one known first.
+                self._plan.insert(0, (column, field))
 
     def _key(self, fields: Mapping[str, str]) -> str:
         for identity in self._identity:

@@ -76,8 +76,18 @@ class MatchStage:
         return did
 
     def _look_up(self, jobs: _Batch) -> Sequence[Sequence[Found]]:
+        """Each job's records by the first of its keys that matches any: sync goes on to the next key likewise."""
         names = sorted({name for job in jobs for name in job.payload["if_blank"]})
-        return self._vendor.look_up([Delivery(job.lead_id, decision(job), {}) for job in jobs], names)
+        found: dict[int, Sequence[Found]] = {}
+        open_, step = list(jobs), 0
+        while open_:
+            keys = [Decision(*job.payload["keys"][job.rule + step]) for job in open_]
+            asked = [Delivery(job.lead_id, key, {}) for job, key in zip(open_, keys, strict=True)]
+            records = self._vendor.look_up(asked, names)
+            found.update((job.lead_id, each) for job, each in zip(open_, records, strict=True))
+            step += 1
+            open_ = [job for job in open_ if not found[job.lead_id] and job.rule + step < len(job.payload["keys"])]
+        return [found[job.lead_id] for job in jobs]
 
     def _settle(self) -> bool:
         did = False

@@ -6,9 +6,10 @@ once the call can no longer take effect. Two leads that share a key never travel
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from math import inf
 from typing import Literal
 
 from engine.adapters import Vendor
@@ -21,6 +22,8 @@ from engine.state.queue import Job, Sent
 
 #: Sendings of one delivery before its lead fails.
 MAX_ATTEMPTS = 6
+#: Unanswered sendings of earlier runs that are kept in mind.
+MAX_UNSETTLED = 30_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,9 @@ class SyncStage:
         self._limits = vendor.limits
         self._calls: InFlight[Batch, list[Outcome]] = InFlight(self._limits.concurrency, "sync")
         self._busy: set[str] = set()
+        # An unanswered sending may still take effect: nothing else with its keys is sent until it is looked up.
+        unknown = circumstances.store.queue.jobs(circumstances.run.integration_id, "unknown", MAX_UNSETTLED, inf)
+        self._unsettled = {job.lead_id: keys_of(job) for job in unknown}
         self._abort: AbortLater[Batch] = AbortLater()
 
     @property
@@ -110,7 +116,7 @@ class SyncStage:
         size = max(1, size >> max(0, max((job.attempts for job in page), default=0) - 1))
         full: list[Batch] = []
         open_: dict[str, list[Job]] = {}
-        keys: set[str] = set()
+        keys = {key for found in self._unsettled.values() for key in found} if kind == "send" else set()
         for job in page:
             wanted = keys_of(job)
             if not keys.isdisjoint(wanted) or not self._busy.isdisjoint(wanted):
@@ -144,9 +150,15 @@ class SyncStage:
         for batch, result in self._calls.ended():
             self._busy -= batch.keys()
             if isinstance(result, BaseException):
-                results += self._whole_call(batch, result)
+                settled = self._whole_call(batch, result)
             else:
-                results += [self._sent(job, outcome) for job, outcome in zip(batch.jobs, result, strict=True)]
+                settled = [self._sent(job, outcome) for job, outcome in zip(batch.jobs, result, strict=True)]
+            for job, sent in zip(batch.jobs, settled, strict=True):
+                if sent.next_status == "unknown":
+                    self._unsettled[job.lead_id] = keys_of(job)
+                else:
+                    self._unsettled.pop(job.lead_id, None)
+            results += settled
         if not results:
             return False
         run = self._run
@@ -159,7 +171,7 @@ class SyncStage:
                 run.tallies.sent += 1
         return True
 
-    def _whole_call(self, batch: Batch, error: BaseException) -> Iterable[Sent]:
+    def _whole_call(self, batch: Batch, error: BaseException) -> list[Sent]:
         """Outcomes of a call that ended in an exception."""
         waiting = "unknown" if batch.kind == "resolve" else "matched"
         if isinstance(error, AbortRun):

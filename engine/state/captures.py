@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from engine.records import Failure
-from engine.state.database import Database, marks
+from engine.state.database import Database, key_hash, marks
 
 #: The statuses of leads whose effect at the vendor, or whose next data, is being decided elsewhere right now.
 IN_FLIGHT = "('enriching', 'matching', 'sending', 'unknown', 'resolving', 'enrolling')"
@@ -45,7 +45,7 @@ class LeadChange:
 class Capture:
     """One row to be kept: `digest` names it, `raw` is its JSON."""
 
-    digest: bytes
+    digest: int
     lead_id: int
     line: int
     raw: str
@@ -55,22 +55,24 @@ class Captures:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def known(self, integration_id: int, digests: Sequence[bytes]) -> set[bytes]:
-        """Which of these rows have been captured before."""
+    def known(self, integration_id: int, digests: Sequence[int]) -> set[tuple[int, str]]:
+        """Which of these rows have been captured before, as digest and row."""
         found = self._database.rows(
-            f"SELECT digest FROM captures WHERE integration_id = ? AND digest IN ({marks(len(digests))})",
-            [integration_id, *digests],
+            f"SELECT digest, raw FROM captures WHERE digest IN ({marks(len(digests))}) AND +integration_id = ?",
+            [*digests, integration_id],
         )
-        return {digest for (digest,) in found}
+        return {(digest, raw) for digest, raw in found}
 
     def leads(self, integration_id: int, keys: Sequence[str]) -> dict[str, KnownLead]:
         """The leads with these keys."""
+        hashes = [key_hash(integration_id, key) for key in keys]
         found = self._database.rows(
             "SELECT l.id, l.key, l.status, p.data FROM leads l JOIN profiles p ON p.lead_id = l.id"
-            f" WHERE l.integration_id = ? AND l.key IN ({marks(len(keys))})",
-            [integration_id, *keys],
+            f" WHERE l.key_hash IN ({marks(len(hashes))}) AND +l.integration_id = ?",  # the plus keeps SQLite off the index by status
+            [*hashes, integration_id],
         )
-        return {key: KnownLead(id, key, status, orjson.loads(data)) for id, key, status, data in found}
+        wanted = set(keys)
+        return {key: KnownLead(id, key, status, orjson.loads(data)) for id, key, status, data in found if key in wanted}
 
     def next_lead_id(self) -> int:
         found = self._database.row("SELECT coalesce(max(id), 0) + 1 FROM leads")
@@ -107,8 +109,8 @@ class Captures:
                 [(integration_id, row.digest, row.lead_id, run_id, source, row.line, row.raw) for row in captures],
             )
             db.executemany(
-                "INSERT INTO leads (id, integration_id, key, status) VALUES (?, ?, ?, ?)",
-                [(lead.id, integration_id, lead.key, lead.status) for lead in new],
+                "INSERT INTO leads (id, integration_id, key, key_hash, status) VALUES (?, ?, ?, ?, ?)",
+                [(lead.id, integration_id, lead.key, key_hash(integration_id, lead.key), lead.status) for lead in new],
             )
             db.executemany(
                 "INSERT INTO profiles (lead_id, data) VALUES (?, ?)",

@@ -8,6 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,12 @@ def _prepare(path: Path) -> None:
         path.parent.mkdir(parents=True, mode=0o700)
     if not path.exists():
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+def key_hash(*parts: object) -> int:
+    """64 bits that stand for a key in an index. Whoever looks up by it compares the key itself as well."""
+    joined = "\x00".join(map(str, parts)).encode()
+    return int.from_bytes(blake2b(joined, digest_size=8).digest(), "big", signed=True)
 
 
 def marks(count: int) -> str:

@@ -19,6 +19,7 @@ from typing import Any
 import orjson
 
 from engine.records import Failure, Lead, Value
+from engine.state import remote_ids
 from engine.state.captures import insert_failures, resolve_failures, restart_stale
 from engine.state.database import Database, marks
 
@@ -129,14 +130,14 @@ class Queue:
         """Claim leads of a status that are due, in order. `hold` marks them as in flight."""
         with self._database.transaction() as db:
             found = db.execute(
-                "SELECT l.id, l.key, p.data, r.remote_id, l.sent_digest FROM leads l"
-                " JOIN profiles p ON p.lead_id = l.id LEFT JOIN remote_ids r ON r.account = ? AND r.key = l.key"
+                "SELECT l.id, l.key, p.data, l.sent_digest FROM leads l JOIN profiles p ON p.lead_id = l.id"
                 " WHERE l.integration_id = ? AND l.status = ? AND l.not_before <= ? ORDER BY l.id LIMIT ?",
-                [account, integration_id, status, now, limit],
+                [integration_id, status, now, limit],
             ).fetchall()
+            ids = remote_ids.known(db, account, [row[1] for row in found])
             if hold:
                 db.executemany("UPDATE leads SET status = ? WHERE id = ?", [(hold, row[0]) for row in found])
-        return [_lead(*row) for row in found]
+        return [_lead(id, key, data, digest, ids.get(key)) for id, key, data, digest in found]
 
     def count(self, integration_id: int, status: str, limit: int, now: float) -> int:
         """How many leads of a status are due, counted no further than `limit`."""
@@ -165,15 +166,20 @@ class Queue:
 
     def places(self, integration_id: int, account: str, limit: int, now: float) -> list[Place]:
         """Memberships wanted by leads whose person is written, ordered so that equal ones stand together."""
-        found = self._database.rows(
-            "SELECT l.id, l.key, l.delivery_id, r.remote_id, m.program_id, m.status, l.attempts FROM leads l"
-            " JOIN memberships m ON m.lead_id = l.id AND m.state = 'wanted'"
-            " JOIN remote_ids r ON r.account = ? AND r.key = l.key"
-            " WHERE l.integration_id = ? AND l.status = 'written' AND l.not_before <= ?"
-            " ORDER BY m.program_id, m.status, l.id LIMIT ?",
-            [account, integration_id, now, limit],
-        )
-        return [Place(*row) for row in found]
+        with self._database.lock:
+            found = self._database.rows(
+                "SELECT l.id, l.key, l.delivery_id, m.program_id, m.status, l.attempts FROM leads l"
+                " JOIN memberships m ON m.lead_id = l.id AND m.state = 'wanted'"
+                " WHERE l.integration_id = ? AND l.status = 'written' AND l.not_before <= ?"
+                " ORDER BY m.program_id, m.status, l.id LIMIT ?",
+                [integration_id, now, limit],
+            )
+            ids = remote_ids.known(self._database.connection, account, [row[1] for row in found])
+        return [
+            Place(id, key, delivery, ids[key], program, status, attempts)
+            for id, key, delivery, program, status, attempts in found
+            if key in ids
+        ]
 
     def hold(self, leads: Iterable[int], status: str, now: float) -> None:
         """Mark leads as in flight since now, durably, before the call is made."""
@@ -283,15 +289,9 @@ class Queue:
                     for s in results
                 ],
             )
-            db.executemany(
-                "INSERT INTO remote_ids (account, key, remote_id, at) VALUES (?, ?, ?, ?)"
-                " ON CONFLICT DO UPDATE SET remote_id = excluded.remote_id, at = excluded.at",
-                [(account, s.key, s.remote_id, now) for s in results if s.remote_id and s.what == "person"],
-            )
-            db.executemany(
-                "DELETE FROM remote_ids WHERE account = ? AND key = ?",
-                [(account, s.key) for s in results if s.forget_id],
-            )
+            persons = {s.key: s.remote_id for s in results if s.remote_id and s.what == "person"}
+            remote_ids.remember(db, account, persons, now)
+            remote_ids.forget(db, account, [s.key for s in results if s.forget_id])
             db.executemany(
                 "UPDATE memberships SET state = 'done' WHERE lead_id = ? AND program_id = ? AND status = ?",
                 [(s.lead_id, *s.membership) for s in results if s.membership and s.status != "failed"],
@@ -333,7 +333,7 @@ class Queue:
             )
 
 
-def _lead(id: int, key: str, data: str, remote_id: str | None, sent_digest: bytes | None) -> Lead:
+def _lead(id: int, key: str, data: str, sent_digest: bytes | None, remote_id: str | None) -> Lead:
     found = orjson.loads(data)
     fields = found["f"]
     return Lead(id, key, fields, found["q"], found["e"], remote_id or fields.get("remote_id"), sent_digest)

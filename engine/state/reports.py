@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from engine.state.database import Database, marks
+from engine.state.database import Database, key_hash, marks
 from engine.state.queue import TERMINAL
 
 
@@ -111,12 +111,18 @@ class Reports:
 
     def find(self, integration: str, wanted: str) -> list[int]:
         """The ids of the leads that people mean by an id, an email address or a key."""
+        row = self._database.row("SELECT id FROM integrations WHERE name = ?", [integration])
+        keys = [wanted, f"email:{wanted.strip().lower()}"]
         found = self._database.rows(
-            "SELECT l.id FROM leads l JOIN integrations i ON i.id = l.integration_id WHERE i.name = ?"
-            " AND (l.key IN (?, ?) OR (? AND l.id = CAST(? AS INTEGER))) ORDER BY l.id",
-            [integration, wanted, f"email:{wanted.strip().lower()}", wanted.isdigit(), wanted],
+            "SELECT id, key FROM leads WHERE +integration_id = ? AND (key_hash IN (?, ?) OR (? AND id = ?)) ORDER BY id",
+            [
+                row[0] if row else 0,
+                *(key_hash(row[0] if row else 0, key) for key in keys),
+                wanted.isdecimal(),
+                int(wanted) if wanted.isdecimal() and len(wanted) < 19 else 0,
+            ],
         )
-        return [id for (id,) in found]
+        return [id for id, key in found if key in keys or str(id) == wanted]
 
     def lead(self, lead_id: int) -> dict[str, Any] | None:
         """One lead's whole story: captures, values with provenance, deliveries, outcomes, failures."""
