@@ -97,7 +97,7 @@ class Run:
 
     def _opened(self) -> Summary:
         integration = self.integration
-        source = self._source() if self.capture else None
+        source = self.source = self._source() if self.capture else None
         vendor, gate = self._vendor()
         run = self.store.runs.begin(
             integration.name,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import signal
 import sys
 import threading
@@ -12,6 +14,8 @@ from types import FrameType
 from typing import Any
 
 import click
+from rich.markup import escape
+from rich.padding import Padding
 
 from engine import plugins as plugin_loader
 from engine import specs
@@ -26,6 +30,7 @@ from engine.cli.common import (
     table,
 )
 from engine.cli.progress import RunProgress
+from engine.codes import OWNERS
 from engine.run import Run, Summary
 from engine.stages import reconcile as reconciling
 from engine.state import Store
@@ -88,6 +93,9 @@ def report(summary: Summary, store: Store, *, as_json: bool, again: str) -> None
         f"  {done['rows']} rows read, {done['known_rows']} of them captured before;"
         f" {done['sent']} leads sent, {done['members']} memberships given, {done['unchanged']} unchanged"
     )
+    for paid in summary.paid:
+        lost = f", {paid['possibly_charged']} possibly charged" if paid["possibly_charged"] else ""
+        out.print(f"  {paid['provider']}: {paid['calls']} paid calls, cost {paid['cost']:g}{lost}")
     print_totals(summary.totals, summary.written)
     if groups:
         print_groups(groups)
@@ -125,17 +133,14 @@ def print_totals(totals: Mapping[str, int], written: Mapping[str, int]) -> None:
 
 
 def print_groups(groups: list[reconciling.Group]) -> None:
-    made = table("#leads", "code", "who", "retry", "what", "fix")
+    """Each group: how many leads, what happened with an example, who fixes it and how."""
+    out = console()
     for group in groups:
-        made.add_row(
-            str(group.leads),
-            group.code.name,
-            group.code.owner,
-            "as is" if group.code.retryable else "after a fix",
-            f"{group.code.meaning}\ne.g. {group.message}",
-            group.code.fix,
-        )
-    console().print(made, markup=False)
+        code = group.code
+        what = f"{code.name} {group.vendor_code}".strip() + (f"  ({group.field})" if group.field else "")
+        retry = "a retry can succeed as it is" if code.retryable else "retry after the fix"
+        out.print(f"[bold]{group.leads:>7}  {escape(what)}[/bold]  {OWNERS[code.owner]}, {retry}")
+        out.print(Padding(escape(f"{code.meaning}\ne.g. {group.message}\nfix: {code.fix}"), (0, 0, 0, 9)))
 
 
 @click.command()
@@ -202,8 +207,6 @@ def run_again(store: Store, integration: str, *, as_json: bool, spec: specs.Inte
 @click.option("--quiet", "-q", is_flag=True, help="No progress on standard error.")
 def demo(folder: Path, state: Path, quiet: bool) -> None:
     """Take an invented export of 500 leads into sandboxes of every vendor that the demo's integrations name."""
-    import os
-
     loaded = plugin_loader.load()
     paths = sorted(path for path in folder.glob("*.yaml") if "destination:" in path.read_text("utf-8"))
     if not paths:
@@ -217,7 +220,8 @@ def demo(folder: Path, state: Path, quiet: bool) -> None:
             if not hasattr(adapter, "sandbox"):
                 continue
             try:
-                box = adapter.sandbox().start()
+                seed = folder / f"{adapter.name}.seed.json"
+                box = adapter.sandbox(seed=json.loads(seed.read_text("utf-8")) if seed.exists() else None).start()
             except NotImplementedError:  # not every vendor and provider ships one
                 continue
             sandboxes.append(box)
@@ -250,6 +254,7 @@ def _demo_table(summaries: list[tuple[Summary, list[reconciling.Group]]]) -> Non
     rows["enriched"] = [max(summary.enriched.values(), default=0) for summary, _ in summaries]
     for name in ("created", "updated", "memberships"):
         rows[name] = [summary.written[name] for summary, _ in summaries]
+    rows["paid calls"] = [sum(paid["calls"] for paid in summary.paid) for summary, _ in summaries]
     for code in sorted({group.code.name for _, groups in summaries for group in groups}):
         counts = [sum(group.leads for group in groups if group.code.name == code) for _, groups in summaries]
         rows[f"failed: {code}"] = counts

@@ -114,7 +114,8 @@ class Reports:
         row = self._database.row("SELECT id FROM integrations WHERE name = ?", [integration])
         keys = [wanted, f"email:{wanted.strip().lower()}"]
         found = self._database.rows(
-            "SELECT id, key FROM leads WHERE +integration_id = ? AND (key_hash IN (?, ?) OR (? AND id = ?)) ORDER BY id",
+            "SELECT id, key FROM leads WHERE +integration_id = ? AND (key_hash IN (?, ?) OR (? AND id = ?))"
+            " ORDER BY id",
             [
                 row[0] if row else 0,
                 *(key_hash(row[0] if row else 0, key) for key in keys),

@@ -2,6 +2,9 @@
 
     python specs/demo/make_leads.py
 
+Beside it, it writes what the demo's sandboxes hold at the start: people whom the vendors know already (two of them
+under one address), and people whom the paid provider can find.
+
 The export has what real ones have: names in two encodings, people scanned twice, missing and mistyped addresses,
 free-mail addresses, answers nobody planned for, rows with too few values, and two events.
 """
@@ -10,6 +13,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import random
 from pathlib import Path
 
@@ -94,6 +98,32 @@ def encoded(found: list[dict[str, str]], chance: random.Random) -> bytes:
     return b"".join(parts)
 
 
+def seeds(found: list[dict[str, str]]) -> dict[str, dict[str, object]]:
+    """What each sandbox holds at the start."""
+    known = [row for row in found if "@" in row["E-mail"] and row["E-mail"].strip().islower()][:40]
+    marketo = [{"email": row["E-mail"], "firstName": row["First Name"], "leadSource": "Website"} for row in known]
+    marketo.append({**marketo[0], "firstName": "Twin"})
+    pardot = [{"email": row["E-mail"], "firstName": row["First Name"], "source": "Website"} for row in known]
+    lost = [row for row in found if not row["E-mail"] and row["Company"] and row["Last Name"]][:8]
+    people = [
+        {
+            "first_name": row["First Name"].lower(),
+            "last_name": row["Last Name"].lower(),
+            "full_name": f"{row['First Name']} {row['Last Name']}".lower(),
+            "job_company_name": row["Company"].lower(),
+            "work_email": f"found.{row['Badge #']}@{row['Company'].split()[0].lower()}.example",
+            "job_title": "head of events",
+            "likelihood": 9 if number % 4 else 4,
+        }
+        for number, row in enumerate(lost)
+    ]
+    return {"marketo": {"leads": marketo}, "pardot": {"prospects": pardot}, "people_data_labs": {"people": people}}
+
+
 if __name__ == "__main__":
+    folder = Path(__file__).parent
     chance = random.Random(20261110)
-    (Path(__file__).parent / "scanner-export.csv").write_bytes(encoded(rows(chance), chance))
+    export = rows(chance)
+    (folder / "scanner-export.csv").write_bytes(encoded(export, chance))
+    for name, seed in seeds(export).items():
+        (folder / f"{name}.seed.json").write_text(json.dumps(seed, indent=1, ensure_ascii=False) + "\n", "utf-8")
