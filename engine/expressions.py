@@ -8,6 +8,7 @@ A known but empty value is an empty text; an unknown name is an error when the s
 from __future__ import annotations
 
 import difflib
+import inspect
 import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -202,6 +203,12 @@ class _Writer:
             raise ExpressionError(f"unknown filter {node.name!r}", suggestion(node.name, self.names.filters))
         if node.node is None or node.dyn_args or node.dyn_kwargs:
             raise ExpressionError("a filter takes plain arguments only")
+        try:
+            inspect.signature(self.names.filters[node.name]).bind(
+                None, *node.args, **{pair.key: pair.value for pair in node.kwargs}
+            )
+        except TypeError as error:
+            raise ExpressionError(f"the filter {node.name!r}: {error}") from error
         arguments = [self.write(node.node, depth), *(self.write(argument, depth) for argument in node.args)]
         arguments += [f"{pair.key}={self.write(pair.value, depth)}" for pair in node.kwargs]
         return f"f_{node.name}({', '.join(arguments)})"

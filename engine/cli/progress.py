@@ -64,8 +64,8 @@ class RunProgress:
         ended = share is not None and share >= 1
         values = {
             "capture": (done.rows, expected),
-            "enrich": (done.enriched, done.captured if ended else expected),
-            "map": (done.mapped, done.captured if ended else expected),
+            "enrich": (done.enriched, done.leads if ended else expected),
+            "map": (done.mapped, done.leads if ended else expected),
             "sync": (done.sent + done.unchanged, max(0, done.mapped - done.failed) if ended else expected),
         }
         more = {"sync": f"{done.members} memberships" if done.members else "", "map": f"{done.failed} failed"}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from engine.errors import AbortRun
 from engine.records import Failure
@@ -31,7 +32,7 @@ class Stage(Protocol):
         ...
 
     @property
-    def in_flight(self) -> list[Future[None]]:
+    def in_flight(self) -> Sequence[Future[Any]]:
         """The calls that are being waited for."""
         ...
 
@@ -47,6 +48,7 @@ class Tallies:
     rows: int = 0
     known_rows: int = 0
     captured: int = 0
+    leads: int = 0
     enriched: int = 0
     mapped: int = 0
     sent: int = 0
@@ -91,10 +93,6 @@ class InFlight(Generic[Item, Result]):
     def futures(self) -> list[Future[Result]]:
         return list(self._calls)
 
-    @property
-    def items(self) -> list[Item]:
-        return list(self._calls.values())
-
     def start(self, item: Item, call: Callable[[Item], Result]) -> None:
         self._calls[self._pool.submit(call, item)] = item
 
@@ -109,15 +107,36 @@ class InFlight(Generic[Item, Result]):
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-class AbortLater(Generic[Item]):
-    """Keeps the first AbortRun of a stage's calls, to be raised once the stage's results are stored."""
+class CallingStage(ABC, Generic[Item, Result]):
+    """A stage whose work is calls in threads: it settles those that have ended before it starts others.
 
-    def __init__(self) -> None:
-        self._first: AbortRun | None = None
+    An AbortRun of a call is raised only once the results of the others are stored.
+    """
 
-    def keep(self, error: AbortRun) -> None:
-        self._first = self._first or error
+    name: str
 
-    def check(self) -> None:
-        if self._first is not None:
-            raise self._first
+    def __init__(self, circumstances: Circumstances, places: int) -> None:
+        self._run = circumstances
+        self._calls: InFlight[Item, Result] = InFlight(places, self.name)
+        self._abort: AbortRun | None = None
+
+    @property
+    def in_flight(self) -> Sequence[Future[Any]]:
+        return self._calls.futures
+
+    def step(self, *, flush: bool) -> bool:
+        did = self._settle()
+        if self._abort is not None:
+            raise self._abort
+        return self._start_calls(flush=flush) or did
+
+    def settle(self) -> None:
+        self._settle()
+
+    @abstractmethod
+    def _start_calls(self, *, flush: bool) -> bool:
+        """Claim what can be claimed and start its calls; whether there was anything."""
+
+    @abstractmethod
+    def _settle(self) -> bool:
+        """Store the results of the calls that have ended; whether there were any."""

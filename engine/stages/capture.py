@@ -143,8 +143,8 @@ class CaptureStage:
         self._done = False
 
     @property
-    def in_flight(self) -> list[Future[None]]:
-        return []
+    def in_flight(self) -> Sequence[Future[Any]]:
+        return ()
 
     def settle(self) -> None:
         """Nothing of a capture is ever in flight."""
@@ -211,6 +211,7 @@ class CaptureStage:
         tallies.rows += len(batch)
         tallies.known_rows += len(batch) - len(fresh)
         tallies.captured += len(fresh)
+        tallies.leads += sum(change.failure is None for change in changes.values())
         for change in changes.values():
             if change.failure:
                 tallies.failed += 1

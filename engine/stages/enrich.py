@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -13,7 +12,7 @@ from engine.adapters import EnrichAnswer, Enricher, Finding
 from engine.errors import CredentialsError, EngineError, NoAnswer, RetryLater, VendorUnavailable
 from engine.records import Lead, Value
 from engine.specs import Step
-from engine.stages.base import AbortLater, Circumstances, InFlight
+from engine.stages.base import CallingStage, Circumstances
 from engine.state.ledger import Reservation
 from engine.state.queue import Enriched
 
@@ -173,33 +172,22 @@ def _loaded(stored: Mapping[str, Any]) -> EnrichAnswer:
     return EnrichAnswer(stored["outcome"], findings, 0.0, stored["detail"])
 
 
-class EnrichStage:
+class EnrichStage(CallingStage[Lead, Enriched]):
     """Claims captured leads. Offline waterfalls run at once; one that goes online runs in threads, lead by lead."""
 
     name = "enrich"
 
     def __init__(self, circumstances: Circumstances, waterfall: Waterfall, places: int = 8) -> None:
-        self._run = circumstances
+        super().__init__(circumstances, places)
         self._waterfall = waterfall
-        self._calls: InFlight[Lead, Enriched] = InFlight(places, "enrich")
-        self._abort: AbortLater[Lead] = AbortLater()
 
-    @property
-    def in_flight(self) -> list[Future[None]]:
-        return list(self._calls.futures)  # type: ignore[arg-type]
-
-    def step(self, *, flush: bool) -> bool:
-        self._abort.check()
+    def _start_calls(self, *, flush: bool) -> bool:
         if self._waterfall.online:
-            settled = self._settle()
-            return self._start() or settled
+            return self._start()
         leads = self._claim(BATCH)
         if leads:
             self._save([self._waterfall.enrich(lead) for lead in leads])
         return bool(leads)
-
-    def settle(self) -> None:
-        self._settle()
 
     def _claim(self, limit: int, hold: str | None = None) -> list[Lead]:
         run = self._run

@@ -7,41 +7,30 @@ whose membership failed is a partial success: the retry does the membership alon
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Future
 
 from engine.adapters import Vendor
 from engine.errors import AbortRun, RetryLater
 from engine.filters import text
 from engine.records import Failure, Outcome
-from engine.stages.base import AbortLater, Circumstances, InFlight
+from engine.stages.base import CallingStage, Circumstances
 from engine.stages.sync import MAX_ATTEMPTS
 from engine.state.queue import Place, Sent
 
 _Batch = Sequence[Place]
 
 
-class EnrollStage:
+class EnrollStage(CallingStage[_Batch, Sequence[Outcome]]):
     """Claims written leads by program and status, in the vendor's batch size."""
 
     name = "enroll"
 
     def __init__(self, circumstances: Circumstances, vendor: Vendor) -> None:
-        self._run = circumstances
+        super().__init__(circumstances, vendor.limits.concurrency)
         self._vendor = vendor
         self._limits = vendor.limits
-        self._calls: InFlight[_Batch, Sequence[Outcome]] = InFlight(self._limits.concurrency, "enroll")
-        self._abort: AbortLater[_Batch] = AbortLater()
 
-    @property
-    def in_flight(self) -> list[Future[None]]:
-        return list(self._calls.futures)  # type: ignore[arg-type]
-
-    def settle(self) -> None:
-        self._settle()
-
-    def step(self, *, flush: bool) -> bool:
-        did = self._settle()
-        self._abort.check()
+    def _start_calls(self, *, flush: bool) -> bool:
+        did = False
         while self._calls.free and self._start(flush=flush):
             did = True
         return did
@@ -90,7 +79,7 @@ class EnrollStage:
 
     def _outcome_of(self, error: BaseException) -> Outcome:
         if isinstance(error, AbortRun):
-            self._abort.keep(error)
+            self._abort = self._abort or error
             return Outcome("later", answer=error.what)
         if isinstance(error, RetryLater):
             return Outcome("later", after=error.after, answer=error.what)

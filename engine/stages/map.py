@@ -61,8 +61,8 @@ class MapStage:
         self._ready = {"manual": "frozen", "disabled": "mapped"}.get(mode, ready)
 
     @property
-    def in_flight(self) -> list[Future[None]]:
-        return []
+    def in_flight(self) -> Sequence[Future[Any]]:
+        return ()
 
     def settle(self) -> None:
         """Nothing of a mapping is ever in flight."""

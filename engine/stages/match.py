@@ -6,13 +6,12 @@ Leads whose mapping overwrites everything need no reading: the vendor finds the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
 from typing import Any
 
 from engine.adapters import Vendor
 from engine.errors import AbortRun, RetryLater
 from engine.records import Decision, Delivery, Failure, Found
-from engine.stages.base import AbortLater, Circumstances, InFlight
+from engine.stages.base import CallingStage, Circumstances
 from engine.state.queue import Job
 
 _Batch = Sequence[Job]
@@ -37,28 +36,18 @@ def settled_payload(job: Job, found: Sequence[Found]) -> Mapping[str, Any] | Fai
     return {**payload, "fields": {**blank, **job.payload["fields"]}}
 
 
-class MatchStage:
+class MatchStage(CallingStage[_Batch, Sequence[Sequence[Found]]]):
     """Claims mapped leads, reads their records in the vendor's batch size, and completes their payloads."""
 
     name = "match"
 
     def __init__(self, circumstances: Circumstances, vendor: Vendor) -> None:
-        self._run = circumstances
+        super().__init__(circumstances, vendor.limits.concurrency)
         self._vendor = vendor
         self._limits = vendor.limits
-        self._calls: InFlight[_Batch, Sequence[Sequence[Found]]] = InFlight(self._limits.concurrency, "match")
-        self._abort: AbortLater[_Batch] = AbortLater()
 
-    @property
-    def in_flight(self) -> list[Future[None]]:
-        return list(self._calls.futures)  # type: ignore[arg-type]
-
-    def settle(self) -> None:
-        self._settle()
-
-    def step(self, *, flush: bool) -> bool:
-        did = self._settle()
-        self._abort.check()
+    def _start_calls(self, *, flush: bool) -> bool:
+        did = False
         run = self._run
         while self._calls.free:
             jobs = run.store.queue.jobs(run.run.integration_id, "mapped", max(50, self._limits.batch_size), run.now())
@@ -113,7 +102,7 @@ class MatchStage:
         queue = self._run.store.queue
         now = self._run.now()
         if isinstance(error, AbortRun):
-            self._abort.keep(error)
+            self._abort = self._abort or error
             queue.delay([job.lead_id for job in jobs], "mapped", 0.0)
             return
         transient = isinstance(error, RetryLater)

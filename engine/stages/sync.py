@@ -7,16 +7,14 @@ once the call can no longer take effect. Two leads that share a key never travel
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
-from math import inf
 from typing import Literal
 
 from engine.adapters import Vendor
 from engine.errors import AbortRun, NoAnswer, RetryLater
 from engine.filters import text
 from engine.records import Delivery, Failure, Found, Outcome
-from engine.stages.base import AbortLater, Circumstances, InFlight
+from engine.stages.base import CallingStage, Circumstances
 from engine.stages.match import decision
 from engine.state.queue import Job, Sent
 
@@ -58,37 +56,22 @@ def guarded(call: Callable[[Sequence[Delivery]], Sequence[Outcome]], batch: Sequ
     return outcomes
 
 
-class SyncStage:
+class SyncStage(CallingStage[Batch, list[Outcome]]):
     """Sends matched leads and settles unknown ones."""
 
     name = "sync"
 
     def __init__(self, circumstances: Circumstances, vendor: Vendor) -> None:
-        self._run = circumstances
+        super().__init__(circumstances, vendor.limits.concurrency)
         self._vendor = vendor
         self._limits = vendor.limits
-        self._calls: InFlight[Batch, list[Outcome]] = InFlight(self._limits.concurrency, "sync")
         self._busy: set[str] = set()
-        # An unanswered sending may still take effect: nothing else with its keys is sent until it is looked up.
-        unknown = circumstances.store.queue.jobs(circumstances.run.integration_id, "unknown", MAX_UNSETTLED, inf)
-        self._unsettled = {job.lead_id: keys_of(job) for job in unknown}
-        self._abort: AbortLater[Batch] = AbortLater()
-
-    @property
-    def in_flight(self) -> list[Future[None]]:
-        return list(self._calls.futures)  # type: ignore[arg-type]
-
-    def settle(self) -> None:
-        self._settle()
-
-    def step(self, *, flush: bool) -> bool:
-        did = self._settle()
-        self._abort.check()
-        for status in ("unknown", "matched"):
-            did = self._start(status, flush=flush or status == "unknown") or did
-        return did
 
     # Sending ----------------------------------------------------------------------------------------------------
+
+    def _start_calls(self, *, flush: bool) -> bool:
+        resolving = self._start("unknown", flush=True)
+        return self._start("matched", flush=flush) or resolving
 
     def _start(self, status: str, *, flush: bool) -> bool:
         """Start as many calls as there are places for, all of them held in one transaction."""
@@ -175,7 +158,7 @@ class SyncStage:
         """Outcomes of a call that ended in an exception."""
         waiting = "unknown" if batch.kind == "resolve" else "matched"
         if isinstance(error, AbortRun):
-            self._abort.keep(error)
+            self._abort = self._abort or error
             return [_later(job, waiting, 0.0, attempts=job.attempts) for job in batch.jobs]
         if isinstance(error, NoAnswer) and batch.kind == "send":
             outcome = Outcome("unknown", answer=error.what)
