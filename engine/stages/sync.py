@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Literal
 
 from engine.adapters import Vendor
@@ -66,6 +67,9 @@ class SyncStage(CallingStage[Batch, list[Outcome]]):
         self._vendor = vendor
         self._limits = vendor.limits
         self._busy: set[str] = set()
+        # An unanswered sending may still take effect: nothing else with its keys is sent until it is looked up.
+        unknown = circumstances.store.queue.jobs(circumstances.run.integration_id, "unknown", MAX_UNSETTLED, inf)
+        self._unsettled = {job.lead_id: keys_of(job) for job in unknown}
 
     # Sending ----------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from engine.adapters import Context
 from engine.errors import CredentialsError, NoAnswer, RetryLater, VendorUnavailable
-from engine.http import Http, Reply
+from engine.http import Http, Reply, redact
 from engine_marketo.config import Settings
 from engine_marketo.errors import (
     CREDENTIALS,
@@ -102,7 +102,8 @@ def _sign_in_error(reply: Reply, answer: Any) -> Exception:
     told = answer if isinstance(answer, Mapping) else {}
     if reply.status in {400, 401, 403} or str(told.get("error", "")) in {"invalid_client", "unauthorized"}:
         return CredentialsError(
-            f"Marketo refused the sign-in (HTTP {reply.status}): {told.get('error_description') or 'no reason given'}",
+            f"Marketo refused the sign-in (HTTP {reply.status}): "
+            + redact(str(told.get("error_description") or "no reason given")),
             where=CREDENTIALS,
             fix="In Marketo open Admin, Integration, LaunchPoint, view the custom service's details, "
             "and copy its client id and secret.",
