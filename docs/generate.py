@@ -1,0 +1,370 @@
+"""Write the parts of the documentation that come from the code; `--check` says which of them are stale.
+
+A generated part stands in a page between `<!-- generated: NAME -->` and `<!-- end: NAME -->`. What it says is said
+in the code: in docstrings, JSON Schemas, the table of failure codes and the command line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import inspect
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from engine import adapters, codes, errors, filters, hookspecs, limits, plugins, records, specs
+from engine.cli import build_cli
+from engine.expressions import Names, function, parse
+
+HERE = Path(__file__).parent
+_PART = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end: \2 -->)", re.DOTALL)
+
+#: The lead that the examples of expressions are worked out for.
+LEAD: Mapping[str, Any] = {
+    "first_name": "ADA",
+    "last_name": "lovelace",
+    "email": "ada@example.com",
+    "company": "Analytical Engines",
+    "job_title": "  Chief of Engines ",
+    "phone": "+44 20 7946 0000",
+    "country": "Norway",
+    "notes": "Wants a demo; call in May",
+    "badge_id": "1e5",
+    "event": "Expo 2026",
+    "scans": 2,
+}
+ANSWERS: Mapping[str, Any] = {"Lead Type": "Hot", "Interests": ["Pumps", "Valves"]}
+
+#: One worked example for each filter, or several.
+FILTER_EXAMPLES: Mapping[str, Sequence[str]] = {
+    "capitalize": ["lead.last_name | capitalize"],
+    "default": ["lead.city | default('unknown')", "lead.scans | default(9)"],
+    "digits": ["lead.phone | digits"],
+    "first": ["qualifiers['Interests'] | first"],
+    "float": ["'12.50' | float"],
+    "int": ["'007' | int"],
+    "join": ["qualifiers['Interests'] | join(', ')"],
+    "last": ["qualifiers['Interests'] | last"],
+    "lower": ["lead.first_name | lower"],
+    "replace": ["lead.event | replace('Expo', 'Exhibition')"],
+    "split": ["lead.notes | split(';')"],
+    "string": ["qualifiers['Interests'] | string"],
+    "title": ["lead.first_name | title"],
+    "trim": ["lead.job_title | trim"],
+    "truncate": ["lead.company | truncate(10)"],
+    "upper": ["lead.last_name | upper"],
+}
+
+#: The adapters that come with the engine and the first-party plugins.
+SHIPPED = (
+    ("source", "csv"),
+    ("source", "jsonl"),
+    ("enricher", "normalize"),
+    ("enricher", "email_domain"),
+    ("enricher", "people_data_labs"),
+    ("enricher", "http"),
+    ("vendor", "marketo"),
+    ("vendor", "pardot"),
+)
+
+
+def evaluate(expression: str) -> Any:
+    """The value of an expression for the lead of the examples."""
+    names = Names((*records.LEAD_FIELDS, *records.DERIVED_FIELDS), ANSWERS)
+    return function(parse(expression, names), names)(LEAD, ANSWERS)
+
+
+def shown(value: Any) -> str:
+    """A value as the pages show it: text in quotes, everything else as JSON."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def cell(text: str) -> str:
+    """A text that may stand in a table."""
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(head)} |"
+    yield f"|{'---|' * len(head)}"
+    for row in rows:
+        yield f"| {' | '.join(cell(text) for text in row)} |"
+
+
+# Commands ---------------------------------------------------------------------------------------------------------
+
+
+def core_commands(group: click.Group, path: str = "engine") -> Iterator[tuple[str, click.Command]]:
+    """The commands of the core by their full names; those that plugins add are not ours to describe."""
+    for name, command in sorted(group.commands.items()):
+        if (getattr(command.callback, "__module__", "") or "").startswith("engine.cli"):
+            yield f"{path} {name}", command
+            if isinstance(command, click.Group):
+                yield from core_commands(command, f"{path} {name}")
+
+
+def commands() -> Iterator[str]:
+    for path, command in core_commands(build_cli()):
+        context = click.Context(command, info_name=path)
+        yield from (f"### {path}", "", inspect.cleandoc(command.help or ""), "")
+        yield from ("```text", " ".join([path, *command.collect_usage_pieces(context)]), "```", "")
+        options = [record for item in command.params if (record := item.get_help_record(context))]
+        if options:
+            yield from table(("option", "meaning"), ((f"`{names}`", _plain_help(text)) for names, text in options))
+            yield ""
+
+
+def _plain_help(text: str) -> str:
+    return re.sub(r"\s*\[default: (.*?)\]", r" Default: `\1`.", text)
+
+
+# Docstrings -------------------------------------------------------------------------------------------------------
+
+
+def _tree(module: Any) -> ast.Module:
+    return ast.parse(inspect.getsource(module))
+
+
+def _signature(node: ast.FunctionDef) -> str:
+    arguments = ast.unparse(node.args)
+    for first in ("self, ", "cls, ", "self", "cls"):
+        arguments = arguments.removeprefix(first)
+    return f"{node.name}({arguments}) -> {ast.unparse(node.returns) if node.returns else 'None'}"
+
+
+def _prose(text: str | None) -> str:
+    """A docstring as Markdown: paragraphs as they are, single backquotes kept."""
+    return inspect.cleandoc(text or "")
+
+
+def hooks() -> Iterator[str]:
+    for node in _tree(hookspecs).body:
+        if isinstance(node, ast.FunctionDef):
+            yield from (f"## {node.name}", "", "```python", f"def {_signature(node)}", "```", "")
+            yield from (_prose(ast.get_docstring(node)), "")
+
+
+def _class(module: Any, name: str) -> Iterator[str]:
+    node = next(item for item in _tree(module).body if isinstance(item, ast.ClassDef) and item.name == name)
+    bases = [ast.unparse(base) for base in node.bases if ast.unparse(base) not in {"ABC", "Exception"}]
+    yield from (f"### {name}" + (f" (a kind of {bases[0]})" if bases else ""), "", _prose(ast.get_docstring(node)), "")
+    attributes = [item for item in node.body if isinstance(item, ast.AnnAssign)]
+    if attributes:
+        yield from table(("attribute", "type", "default"), (_attribute(item) for item in attributes))
+        yield ""
+    for item in node.body:
+        if isinstance(item, ast.FunctionDef) and not item.name.startswith("_"):
+            marks = {ast.unparse(mark) for mark in item.decorator_list}
+            kinds = [word for mark, word in _KINDS.items() if mark in marks]
+            told = " ".join(_prose(ast.get_docstring(item)).split())
+            shape = _signature(item) if "property" not in marks else _signature(item).replace("() ->", ":")
+            yield f"- `{shape}`" + (f" ({', '.join(kinds)})" if kinds else "") + (f"<br>\n  {told}" if told else "")
+    yield ""
+
+
+_KINDS = {"abstractmethod": "to be written by you", "property": "a property", "classmethod": "a class method"}
+
+
+def _attribute(item: ast.AnnAssign) -> tuple[str, str, str]:
+    kind = re.sub(r"^ClassVar\[(.*)\]$", r"\1", ast.unparse(item.annotation))
+    default = f"`{ast.unparse(item.value)}`" if item.value is not None else ""
+    default = re.sub(r"^`field\(default_factory=(.*)\)`$", "made new", default)
+    return f"`{ast.unparse(item.target)}`", f"`{kind}`", default
+
+
+def interfaces() -> Iterator[str]:
+    for name in ("Context", "Adapter", "Source", "Enricher", "Vendor", "EnrichAnswer", "Finding"):
+        yield from _class(adapters, name)
+    yield from _class(limits, "Limits")
+    for name in ("RawLead", "Field", "Program", "Decision", "Delivery", "Found", "Outcome", "Failure"):
+        yield from _class(records, name)
+
+
+def exceptions() -> Iterator[str]:
+    tree = [line[4:] for line in (errors.__doc__ or "").splitlines() if line.startswith("    ")]
+    yield from ("```text", *tree, "```")
+
+
+# JSON Schemas -----------------------------------------------------------------------------------------------------
+
+_PLAIN = {"string": "text", "integer": "whole number", "boolean": "true or false", "object": "mapping", "array": "list"}
+
+
+def kind_of(schema: Mapping[str, Any], root: Mapping[str, Any]) -> str:
+    """A schema's type in words."""
+    if "$ref" in schema:
+        target = _resolved(schema, root)
+        return f"[{target['title'].lower()}](#{_anchor(target['title'])})"
+    if "const" in schema:
+        return f"always `{json.dumps(schema['const'])}`"
+    if "enum" in schema:
+        return "one of " + ", ".join(f"`{value}`" for value in schema["enum"])
+    for key in ("oneOf", "anyOf"):
+        if key in schema:
+            return ", or ".join(dict.fromkeys(kind_of(part, root) for part in schema[key]))
+    types = schema.get("type", "anything")
+    if types == "array" and "items" in schema:
+        return f"list of: {kind_of(schema['items'], root)}"
+    if types == "object" and isinstance(schema.get("additionalProperties"), Mapping):
+        return f"mapping of names to: {kind_of(schema['additionalProperties'], root)}"
+    return " or ".join(_PLAIN.get(name, name) for name in ([types] if isinstance(types, str) else types))
+
+
+def _resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
+    found: Any = root
+    for step in str(schema.get("$ref", "#")).split("/")[1:]:
+        found = found[step]
+    return found if "$ref" in schema else schema
+
+
+def _anchor(title: str) -> str:
+    return re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-")
+
+
+def rows(schema: Mapping[str, Any], root: Mapping[str, Any], at: str = "") -> Iterator[tuple[str, ...]]:
+    """A row for every field below a schema, depth first; what has a section of its own is only referred to."""
+    for name, given in schema.get("properties", {}).items():
+        if name == "$schema":
+            continue
+        described = {**_resolved(given, root), **given}
+        examples = ", ".join(f"`{json.dumps(value, ensure_ascii=False)}`" for value in described.get("examples", ()))
+        required = "required" if name in schema.get("required", ()) else ""
+        default = f"`{json.dumps(given['default'], ensure_ascii=False)}`" if "default" in given else required
+        text = f"**{described.get('title', name)}.** {described.get('description', '')}"
+        yield f"`{at}{name}`", kind_of(given, root), default, text, examples
+        if "$ref" not in given:
+            yield from _inside(given, root, f"{at}{name}.")
+
+
+def _inside(schema: Mapping[str, Any], root: Mapping[str, Any], at: str) -> Iterator[tuple[str, ...]]:
+    if "$ref" in schema:
+        return
+    yield from rows(schema, root, at)
+    for part in schema.get("oneOf", ()):
+        yield from _inside(part, root, at)
+    if isinstance(schema.get("additionalProperties"), Mapping):
+        yield from _inside(schema["additionalProperties"], root, f"{at}NAME.")
+    if "items" in schema:
+        yield from _inside(schema["items"], root, f"{at[:-1]}[].")
+
+
+_HEAD = ("key", "value", "default", "meaning", "example")
+
+
+def spec_reference() -> Iterator[str]:
+    root = specs.schema("integration")
+    sections = {"integration": root, **root["$defs"]}
+    for schema in sections.values():
+        yield from (f"### {schema['title']}", "", schema["description"], "")
+        found = list(rows(schema, root)) or list(_inside(schema, root, "."))
+        yield from table(_HEAD, found)
+        yield ""
+
+
+def adapter_reference() -> Iterator[str]:
+    loaded = plugins.load()
+    found = {"source": loaded.sources, "enricher": loaded.enrichers, "vendor": loaded.vendors}
+    for kind, name in SHIPPED:
+        adapter: Any = found[kind][name]
+        schema = adapter.config_schema
+        yield from (f"## {name} ({kind})", "", adapter.summary, "")
+        if kind == "enricher":
+            yield from (f"Fields it can give: {', '.join(f'`{field}`' for field in adapter.provides) or 'any'}.", "")
+        if kind == "vendor":
+            more = "has programs" if adapter.has_programs else "has no programs"
+            yield from (f"Match keys: {', '.join(f'`{key}`' for key in adapter.keys)}; {more}.", "")
+        if adapter.secrets:
+            names = ", ".join(f"`{key}`" for key in adapter.secrets)
+            yield from (f"Secrets, to be given as `{{env: NAME}}` or `{{file: path}}`: {names}.", "")
+        listed = list(rows(schema, schema))
+        yield from table(_HEAD, listed) if listed else ("It has no settings.",)
+        yield ""
+
+
+# Filters and failures ---------------------------------------------------------------------------------------------
+
+
+def filter_table() -> Iterator[str]:
+    found = []
+    for name, call in sorted(filters.BUILT_IN.items()):
+        arguments = list(inspect.signature(call).parameters.values())[1:]
+        given = ", ".join(item.name if item.default is item.empty else f"{item.name}={item.default!r}"
+                          for item in arguments)  # fmt: skip
+        label = f"`{name}({given})`" if given else f"`{name}`"
+        for number, example in enumerate(FILTER_EXAMPLES[name]):
+            meaning = " ".join(inspect.cleandoc(call.__doc__ or "").split()) if not number else ""
+            found.append((label if not number else "", meaning, f"`{example}`", f"`{shown(evaluate(example))}`"))
+    yield from table(("filter", "gives", "example", "result"), found)
+
+
+def lead_block() -> Iterator[str]:
+    yield from ("```yaml", "lead:")
+    yield from (f"  {name}: {shown(value)}" for name, value in LEAD.items())
+    yield "qualifiers:"
+    yield from (f"  {name}: {shown(value)}" for name, value in ANSWERS.items())
+    yield "```"
+
+
+def failure_codes() -> Iterator[str]:
+    for code in codes.CODES.values():
+        retry = "can succeed as it is" if code.retryable else "only after the fix"
+        yield from (f"### {code.name}", "", code.meaning, "")
+        yield from (f"- Who: {codes.OWNERS[code.owner]}", f"- Fix: {code.fix}", f"- Retry: {retry}", "")
+
+
+def lead_fields() -> Iterator[str]:
+    yield ", ".join(f"`{name}`" for name in records.LEAD_FIELDS)
+
+
+PARTS: Mapping[str, Callable[[], Iterator[str]]] = {
+    "adapters": adapter_reference,
+    "commands": commands,
+    "example-lead": lead_block,
+    "exceptions": exceptions,
+    "failures": failure_codes,
+    "filters": filter_table,
+    "hooks": hooks,
+    "interfaces": interfaces,
+    "lead-fields": lead_fields,
+    "specs": spec_reference,
+}
+
+
+def page(text: str) -> str:
+    """A page with its generated parts made anew."""
+
+    def made(match: re.Match[str]) -> str:
+        lines = "\n".join(PARTS[match[2]]()).strip()
+        return f"{match[1]}\n{lines}\n\n{match[3]}"
+
+    return _PART.sub(made, text)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write all pages, or check them; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 and name what is stale")
+    check = parser.parse_args(arguments).check
+    stale = []
+    for path in sorted(HERE.glob("*.md")):
+        before = path.read_text("utf-8")
+        after = page(before)
+        if after != before:
+            stale.append(path)
+            if not check:
+                path.write_text(after, "utf-8")
+    for path in stale:
+        sys.stdout.write(f"{'stale' if check else 'written'}: docs/{path.name}\n")
+    if check and stale:
+        sys.stdout.write("Run `python docs/generate.py`.\n")
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
