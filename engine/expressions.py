@@ -205,7 +205,7 @@ class _Writer:
             raise ExpressionError("a filter takes plain arguments only")
         try:
             inspect.signature(self.names.filters[node.name]).bind(
-                None, *node.args, **{pair.key: pair.value for pair in node.kwargs}
+                None, *node.args, **{str(pair.key): pair.value for pair in node.kwargs}
             )
         except TypeError as error:
             raise ExpressionError(f"the filter {node.name!r}: {error}") from error

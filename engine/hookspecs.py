@@ -1,4 +1,4 @@
-"""The hooks of a plugin: six, each with one purpose. Hooks register, classes adapt, dataclasses travel.
+"""The hooks of a plugin: seven, each with one purpose. Hooks register, classes adapt, dataclasses travel.
 
 A plugin is a module or object named by an entry point in the group `engine`:
 

@@ -25,15 +25,15 @@ from engine.errors import NoAnswer, RetryLater, SpecError
 from engine.limits import Gate, OpenGate
 
 _SECRET_PARAMETER = re.compile(
-    r"(?i)((?:access_token|refresh_token|client_secret|api_?key|apikey|assertion|password|secret|token)"
-    r"[\"']?\s*[=:]\s*[\"']?)([^&\s\"',}]+)"
+    r"(?i)((?:token|secret|api[-_]?key|assertion|password)[\"']?\s*[=:]\s*)"
+    r"(?:(\")(?:[^\"\\]|\\.)*\"?|(')(?:[^'\\]|\\.)*'?|[^&\s\"',}]+)"
 )
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=:!-]+")
 
 
 def redact(text: str) -> str:
     """Replace whatever looks like a secret in a URL, header or body by `***`."""
-    return _BEARER.sub(r"\1 ***", _SECRET_PARAMETER.sub(r"\1***", text))
+    return _BEARER.sub(r"\1 ***", _SECRET_PARAMETER.sub(r"\1\2\3***\2\3", text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ class Http:
             raise RetryLater(f"no connection: {_reason(error)}", where=where, after=2.0) from error
         except httpx.TimeoutException as error:
             raise NoAnswer("no answer within the time allowed", where=where, after=5.0) from error
-        except httpx.TransportError as error:
+        except (httpx.TransportError, httpx.DecodingError) as error:
             raise NoAnswer(f"the connection broke: {_reason(error)}", where=where, after=2.0) from error
 
     def _check_host(self, url: str) -> None:
@@ -173,7 +173,11 @@ def _is_loopback_name(host: str) -> bool:
 
 
 def _check_scheme(url: str) -> None:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise SpecError(f"{redact(url)!r} is no address: {error}") from error
     host = parts.hostname or ""
     if parts.username or parts.password:
         raise SpecError("a URL must not hold a user name or password", where=redact(url.rsplit("@", maxsplit=1)[-1]))
@@ -196,6 +200,8 @@ def _check_address(url: str) -> None:
         return
     try:
         found = socket.getaddrinfo(host, parts.port or 443, type=socket.SOCK_STREAM)
+    except UnicodeError as error:
+        raise SpecError(f"{host!r} is no host name") from error
     except OSError as error:
         raise RetryLater(f"the host {host!r} is not known: {error.strerror}", where=host, after=5.0) from error
     for *_, address in found:

@@ -66,6 +66,7 @@ CREATE TABLE leads (                    -- the queue: one small row for each lea
     attempts INTEGER NOT NULL DEFAULT 0, -- sendings of the present delivery
     rule INTEGER NOT NULL DEFAULT 0,    -- which of the delivery's matching keys is tried
     stale INTEGER NOT NULL DEFAULT 0,   -- 1: captured again while in flight, so it starts over when it lands
+    released INTEGER NOT NULL DEFAULT 0, -- 1: let go by a person although the sync mode is manual
     delivery_id INTEGER,                -- the delivery to be sent, or sent last
     sent_digest BLOB                    -- of the values that the vendor holds, so that nothing is sent twice
 ) STRICT;
@@ -155,6 +156,7 @@ CREATE TABLE failures (                 -- why leads failed, with history
     endpoint TEXT NOT NULL,
     message TEXT NOT NULL,
     at REAL NOT NULL,                   -- Unix time
+    ignored_because TEXT,               -- why a person chose to leave it
     resolved_at REAL                    -- Unix time; empty while it is the reason for the lead's status
 ) STRICT;
 CREATE INDEX failures_by_lead ON failures (lead_id);

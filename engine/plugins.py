@@ -128,12 +128,14 @@ def _register(manager: pluggy.PluginManager, name: str, plugin: object, broken: 
         broken.append(Broken(name, str(error)))
 
 
-def _implementations(manager: pluggy.PluginManager, hook: str, broken: list[Broken]) -> list[tuple[str, Any]]:
-    """Call one hook plugin by plugin, so that one that raises does not take the others with it."""
+def _implementations(
+    manager: pluggy.PluginManager, hook: str, shape: Callable[[Any], Any], broken: list[Broken]
+) -> list[tuple[str, Any]]:
+    """Call one hook plugin by plugin, so that one that raises or returns no `shape` does not take the others with it."""
     results: list[tuple[str, Any]] = []
     for implementation in getattr(manager.hook, hook).get_hookimpls():
         try:
-            results.append((implementation.plugin_name, implementation.function()))
+            results.append((implementation.plugin_name, shape(implementation.function())))
         except Exception as error:
             broken.append(Broken(implementation.plugin_name, f"{hook} failed: {error!r}"))
     return results
@@ -145,7 +147,7 @@ def _collect(
     found: dict[str, type[A]] = {}
     kind = base.__name__.lower()
     refused: set[str] = set()
-    for plugin, adapters in _implementations(manager, hook, broken):
+    for plugin, adapters in _implementations(manager, hook, list, broken):
         for adapter in adapters:
             reason = _unusable(adapter, base)
             if reason:
@@ -181,7 +183,7 @@ def _collect_filters(
     manager: pluggy.PluginManager, origins: dict[str, str], broken: list[Broken]
 ) -> dict[str, Callable[..., Any]]:
     found: dict[str, Callable[..., Any]] = {}
-    for plugin, filters in _implementations(manager, "register_filters", broken):
+    for plugin, filters in _implementations(manager, "register_filters", dict, broken):
         for name, filter_ in filters.items():
             if name in BUILT_IN or name in found:
                 other = origins.get(f"filter {name}", "built-in")

@@ -38,7 +38,8 @@ class RawLead:
 class Lead:
     """A captured person. `fields` hold text by field name; `events` count the scans per event.
 
-    `sent_digest` stands for the values that the vendor is known to hold of the lead.
+    `sent_digest` stands for the values that the vendor is known to hold of the lead; `released` says that a person let
+    it go although the sync mode is manual.
     """
 
     id: int
@@ -48,6 +49,7 @@ class Lead:
     events: dict[str, int] = field(default_factory=dict)
     remote_id: str | None = None
     sent_digest: bytes | None = None
+    released: bool = False
 
     @property
     def scans(self) -> int:

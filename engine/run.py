@@ -64,7 +64,8 @@ class Run:
     """One run of an integration on a state. `go()` does it all and returns the summary.
 
     path: the source file, where not the spec's own. capture: read the source at all (a retry does not).
-    progress: called a few times a second. stop: set it from outside to end the run early; it is then resumable.
+    prepare: called once the state is this run's alone. progress: called a few times a second.
+    stop: set it from outside to end the run early; it is then resumable.
     """
 
     integration: Integration
@@ -75,6 +76,7 @@ class Run:
     now: Callable[[], float] = time.time
     progress: Progress = lambda run: None
     stop: threading.Event = field(default_factory=threading.Event)
+    prepare: Callable[[], None] = lambda: None
 
     circumstances: Circumstances | None = None
     source: Source | None = None
@@ -89,6 +91,7 @@ class Run:
         check.refuse_if_wrong(self.integration, self.plugins)
         self.store.database.hold()
         try:
+            self.prepare()
             return self._opened()
         finally:
             for adapter in self._adapters:

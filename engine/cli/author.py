@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from engine import check as checking
 from engine import plugins as plugin_loader
 from engine import specs
-from engine.cli.common import console, json_option, print_json, table
+from engine.cli.common import console, counted, json_option, print_json, table
 from engine.errors import EnvironmentFault, Place, SpecError
 
 
@@ -38,7 +38,7 @@ def check(integration: tuple[Path, ...], as_json: bool) -> None:
     else:
         for problem in problems:
             click.echo(str(problem), err=True)
-        verdict = f"{len(problems)} problems" if problems else "nothing is wrong"
+        verdict = counted(len(problems), "problem") if problems else "nothing is wrong"
         click.echo(f"{', '.join(map(str, integration))}: {verdict}", err=bool(problems))
     sys.exit(2 if problems else 0)
 

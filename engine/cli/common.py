@@ -63,6 +63,17 @@ def chosen(store: Store, integration: str | None) -> str:
     return integration
 
 
+def where_options(store: Store, integration: str) -> str:
+    """What a further command needs to mean the same state and integration, in front of its own words."""
+    state = "" if str(store.database.path) == DEFAULT_STATE else f" --state {store.database.path}"
+    return state + (f" --integration {integration}" if len(store.runs.integrations()) > 1 else "")
+
+
+def counted(count: int, what: str) -> str:
+    """`1 lead`, `2 leads`."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def print_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
     sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode() + "\n")
 

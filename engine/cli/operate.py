@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -22,12 +22,14 @@ from engine import specs
 from engine.cli.common import (
     chosen,
     console,
+    counted,
     existing_store,
     integration_option,
     json_option,
     print_json,
     state_option,
     table,
+    where_options,
 )
 from engine.cli.progress import RunProgress
 from engine.codes import OWNERS
@@ -103,19 +105,20 @@ def report(summary: Summary, store: Store, *, as_json: bool, again: str) -> None
         out.print(f"note: {note}", markup=False)
     if summary.status == "aborted":
         click.echo(f"error: {summary.message}", err=True)
-    _next_commands(summary, again)
+    _next_commands(summary, store, again)
 
 
-def _next_commands(summary: Summary, again: str) -> None:
+def _next_commands(summary: Summary, store: Store, again: str) -> None:
     lines = []
+    where = where_options(store, summary.integration)
     if summary.totals["failed"]:
-        lines.append("engine reconcile list                see why leads failed, and who fixes it")
+        lines.append(f"engine reconcile list{where}    # see why leads failed, and who fixes it")
     if summary.totals["frozen"]:
-        lines.append("engine release                       let the leads go that are held in Pre-Sync")
+        lines.append(f"engine release{where}    # let the leads go that are held in Pre-Sync")
     if summary.status == "interrupted":
-        lines.append(f"{again}    go on where this run stopped")
+        lines.append(f"{again}    # go on where this run stopped")
     elif summary.status == "aborted":
-        lines.append(f"{again}    once the cause is removed: nothing is lost, nothing is sent twice")
+        lines.append(f"{again}    # once the cause is removed: nothing is lost, nothing is sent twice")
     if lines:
         click.echo("next:")
         for line in lines:
@@ -184,17 +187,27 @@ def release(event: str | None, leads: tuple[str, ...], integration: str | None, 
         if leads:
             meant = {id for text in leads for id in store.reports.find(name, text)}
             frozen = [id for id in frozen if id in meant]
-        store.queue.release(frozen)
-        click.echo(f"{len(frozen)} leads released", err=True)
-        sys.exit(run_again(store, name, as_json=as_json))
+
+        def let_go() -> None:
+            store.queue.release(frozen)
+            click.echo(f"{counted(len(frozen), 'lead')} released", err=True)
+
+        sys.exit(run_again(store, name, let_go, as_json=as_json))
 
 
-def run_again(store: Store, integration: str, *, as_json: bool, spec: specs.Integration | None = None) -> int:
-    """Drive the stages over what waits, without reading the source; returns the exit code."""
+def run_again(
+    store: Store,
+    integration: str,
+    prepare: Callable[[], None],
+    *,
+    as_json: bool,
+    spec: specs.Integration | None = None,
+) -> int:
+    """Prepare, then drive the stages over what waits, without reading the source; returns the exit code."""
     if spec is None:
         last = store.runs.last(integration)
         spec = specs.load(last.spec_path if last else "")
-    summary = execute(Run(spec, store, plugin_loader.load(), capture=False), quiet=as_json)
+    summary = execute(Run(spec, store, plugin_loader.load(), capture=False, prepare=prepare), quiet=as_json)
     report(summary, store, as_json=as_json, again=f"engine run {spec.path}")
     return summary.exit_code
 

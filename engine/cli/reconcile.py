@@ -10,7 +10,17 @@ from typing import Any
 import click
 
 from engine import specs
-from engine.cli.common import chosen, console, existing_store, integration_option, json_option, print_json, state_option
+from engine.cli.common import (
+    chosen,
+    console,
+    counted,
+    existing_store,
+    integration_option,
+    json_option,
+    print_json,
+    state_option,
+    where_options,
+)
 from engine.cli.operate import print_groups, print_totals, run_again
 from engine.codes import code as code_named
 from engine.errors import SpecError
@@ -51,10 +61,12 @@ def list_(code: str | None, integration: str | None, state: Path, as_json: bool)
             click.echo("no lead has failed")
             return
         print_groups(groups)
+        where = where_options(store, name)
         click.echo("next:")
-        click.echo("  engine reconcile list --group CODE     the leads of a group")
-        click.echo("  engine reconcile show LEAD             everything about one lead")
-        click.echo("  engine reconcile retry --group CODE    send a group again, with the spec as it is now")
+        click.echo(f"  engine reconcile list{where} --group CODE     # the leads of a group")
+        click.echo(f"  engine reconcile show{where} LEAD             # everything about one lead")
+        click.echo(f"  engine reconcile retry{where} --group CODE    # send a group again, with the spec as it is now")
+        click.echo(f"  engine reconcile ignore{where} LEAD           # leave a lead as it is")
 
 
 @reconcile.command()
@@ -140,8 +152,35 @@ def retry(leads: tuple[str, ...], code: str | None, spec: Path | None, integrati
         name = chosen(store, integration)
         last = store.runs.last(name)
         loaded = specs.load(spec or (last.spec_path if last else ""))
-        result = reconciling.retry(store, loaded, reconciling.select(store, name, leads, code), time.time())
-        click.echo(f"{result.taken} leads are tried again", err=True)
-        for lead, why in result.left:
-            click.echo(f"lead {lead} stays failed: {why}", err=True)
-        sys.exit(run_again(store, name, as_json=as_json, spec=loaded))
+        failed = reconciling.select(store, name, leads, code)
+
+        def take_up() -> None:
+            result = reconciling.retry(store, loaded, failed, time.time())
+            click.echo(f"trying {counted(result.taken, 'lead')} again", err=True)
+            for lead, why in result.left:
+                click.echo(f"lead {lead} stays failed: {why}", err=True)
+
+        sys.exit(run_again(store, name, take_up, as_json=as_json, spec=loaded))
+
+
+@reconcile.command()
+@click.argument("leads", nargs=-1)
+@click.option("--group", "code", help="All leads of this group, by code.")
+@click.option("--reason", default="", help="Why, for those who look later.")
+@click.option("--undo", is_flag=True, help="Take it back: the leads have failed again.")
+@integration_option
+@state_option
+def ignore(leads: tuple[str, ...], code: str | None, reason: str, undo: bool, integration: str | None,
+           state: Path) -> None:  # fmt: skip
+    """Leave failed LEADS (numbers, addresses or keys, or a --group) as they are; --undo takes it back."""
+    if not leads and not code:
+        raise click.UsageError("name leads or a --group")
+    with existing_store(state) as store:
+        name = chosen(store, integration)
+        if undo:
+            ids = [id for text in leads for id in store.reports.find(name, text)]
+            store.queue.unignore(ids)
+        else:
+            ids = [lead["lead"] for lead in reconciling.select(store, name, leads, code)]
+            store.queue.ignore(ids, reason)
+        click.echo(f"{counted(len(ids), 'lead')} {'no longer ' if undo else ''}ignored")

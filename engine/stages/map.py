@@ -58,7 +58,8 @@ class MapStage:
         self._keys = keys
         mode = circumstances.integration.destination.sync_mode
         ready = "mapped" if mapping.reads_blanks else "matched"
-        self._ready = {"manual": "frozen", "disabled": "mapped"}.get(mode, ready)
+        self._ready = "mapped" if mode == "disabled" else ready
+        self._hold = mode == "manual"
 
     @property
     def in_flight(self) -> Sequence[Future[Any]]:
@@ -88,6 +89,7 @@ class MapStage:
         try:
             found = self._mapping.apply(lead)
             keys = self._keys.of(lead) if isinstance(found, Write) else found
+            packed = orjson.dumps([found.fields, found.if_blank]) if isinstance(found, Write) else b""
         except Exception as error:
             # A filter of a third party may raise anything; one lead must not stop the others.
             self._run.log.exception("mapping lead %s broke", lead.id)
@@ -96,7 +98,7 @@ class MapStage:
             return Mapped(lead.id, "failed", failure=keys)
         write = found
         assert isinstance(write, Write)  # noqa: S101 - keys are worked out for a Write only
-        digest = blake2b(orjson.dumps([write.fields, write.if_blank]), digest_size=8).digest()
+        digest = blake2b(packed, digest_size=8).digest()
         payload: dict[str, Any] = {"fields": write.fields, "keys": keys, "digest": digest.hex()}
         if write.if_blank:
             payload["if_blank"] = write.if_blank
@@ -105,4 +107,5 @@ class MapStage:
             payload["memberships"] = memberships
         if digest == lead.sent_digest:
             return Mapped(lead.id, "written", payload, memberships=memberships)
-        return Mapped(lead.id, self._ready, payload, memberships=memberships)
+        ready = "frozen" if self._hold and not lead.released else self._ready
+        return Mapped(lead.id, ready, payload, memberships=memberships)

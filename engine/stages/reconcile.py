@@ -78,7 +78,7 @@ def select(store: Store, integration: str, wanted: Sequence[str], code_name: str
 
 def retry(store: Store, integration: Integration, failed: Sequence[dict[str, Any]], now: float) -> Retry:
     """Send failed leads through the stages again, from the one that failed, with current data and spec."""
-    again: dict[str, list[int]] = {"captured": [], "enriched": []}
+    again: dict[str, list[int]] = {"captured": [], "enriched": [], "unknown": []}
     left: list[tuple[int, str]] = []
     for lead in failed:
         if lead["code"] == "UNREADABLE_ROW":
@@ -90,6 +90,9 @@ def retry(store: Store, integration: Integration, failed: Sequence[dict[str, Any
             if missing:
                 left.append((lead["lead"], f"still no {', no '.join(missing)}"))
                 continue
+        if lead["code"] == "UNKNOWN_OUTCOME":
+            again["unknown"].append(lead["lead"])  # looked up before anything is written
+            continue
         again["captured" if lead["stage"] in {"capture", "enrich"} else "enriched"].append(lead["lead"])
     for status, leads in again.items():
         store.queue.retry(leads, status, now)

@@ -130,14 +130,15 @@ class Queue:
         """Claim leads of a status that are due, in order. `hold` marks them as in flight."""
         with self._database.transaction() as db:
             found = db.execute(
-                "SELECT l.id, l.key, p.data, l.sent_digest FROM leads l JOIN profiles p ON p.lead_id = l.id"
+                "SELECT l.id, l.key, p.data, l.sent_digest, l.released FROM leads l"
+                " JOIN profiles p ON p.lead_id = l.id"
                 " WHERE l.integration_id = ? AND l.status = ? AND l.not_before <= ? ORDER BY l.id LIMIT ?",
                 [integration_id, status, now, limit],
             ).fetchall()
             ids = remote_ids.known(db, account, [row[1] for row in found])
             if hold:
                 db.executemany("UPDATE leads SET status = ? WHERE id = ?", [(hold, row[0]) for row in found])
-        return [_lead(id, key, data, digest, ids.get(key)) for id, key, data, digest in found]
+        return [_lead(id, key, data, digest, released, ids.get(key)) for id, key, data, digest, released in found]
 
     def count(self, integration_id: int, status: str, limit: int, now: float) -> int:
         """How many leads of a status are due, counted no further than `limit`."""
@@ -297,7 +298,7 @@ class Queue:
                 [(s.lead_id, *s.membership) for s in results if s.membership and s.status != "failed"],
             )
             db.executemany(
-                "UPDATE leads SET status = ?, not_before = ?, rule = ?, attempts = ?,"
+                "UPDATE leads SET status = ?, not_before = ?, rule = ?, attempts = ?, released = 0,"
                 " sent_digest = coalesce(?, sent_digest) WHERE id = ?",
                 [(s.next_status, s.not_before, s.rule, s.attempts, s.written, s.lead_id) for s in results],
             )
@@ -318,11 +319,30 @@ class Queue:
             )
             resolve_failures(db, leads, now)
 
+    def ignore(self, leads: Sequence[int], reason: str) -> None:
+        """Leave failed leads as they are, until somebody takes that back."""
+        with self._database.transaction() as db:
+            db.executemany(
+                "UPDATE failures SET ignored_because = ? WHERE lead_id = ? AND resolved_at IS NULL",
+                [(reason, id) for id in leads],
+            )
+            db.executemany(
+                "UPDATE leads SET status = 'ignored' WHERE id = ? AND status = 'failed'", [(id,) for id in leads]
+            )
+
+    def unignore(self, leads: Sequence[int]) -> None:
+        """Take back that leads are ignored: they have failed again, for the reason they had."""
+        with self._database.transaction() as db:
+            db.executemany(
+                "UPDATE leads SET status = 'failed' WHERE id = ? AND status = 'ignored'", [(id,) for id in leads]
+            )
+
     def release(self, leads: Sequence[int]) -> None:
         """Let frozen leads go."""
         with self._database.transaction() as db:
             db.executemany(
-                "UPDATE leads SET status = 'mapped' WHERE id = ? AND status = 'frozen'", [(id,) for id in leads]
+                "UPDATE leads SET status = 'mapped', released = 1 WHERE id = ? AND status = 'frozen'",
+                [(id,) for id in leads],
             )
 
     def release_all(self, integration_id: int) -> None:
@@ -333,10 +353,10 @@ class Queue:
             )
 
 
-def _lead(id: int, key: str, data: str, sent_digest: bytes | None, remote_id: str | None) -> Lead:
+def _lead(id: int, key: str, data: str, digest: bytes | None, released: int, remote_id: str | None) -> Lead:
     found = orjson.loads(data)
     fields = found["f"]
-    return Lead(id, key, fields, found["q"], found["e"], remote_id or fields.get("remote_id"), sent_digest)
+    return Lead(id, key, fields, found["q"], found["e"], remote_id or fields.get("remote_id"), digest, bool(released))
 
 
 def _json(value: Any) -> str | None:

@@ -44,7 +44,7 @@ class Reports:
         }
 
     def written(self, integration: str) -> dict[str, int]:
-        """Persons by how their lead was last written: created, updated; and memberships given."""
+        """How often persons were created and updated, and memberships given."""
         persons = dict(
             self._database.rows(
                 "SELECT o.status, count(*) FROM outcomes o JOIN deliveries d ON d.id = o.delivery_id"

@@ -62,7 +62,7 @@ CONFIG_SCHEMA: Mapping[str, Any] = {
             "minLength": 1,
             "title": "Consumer secret",
             "description": "The consumer secret of the connected app.",
-            "examples": ["a-secret"],
+            "examples": [{"env": "PARDOT_CLIENT_SECRET"}],
         },
         "refresh_token": {
             "type": "string",
@@ -70,7 +70,7 @@ CONFIG_SCHEMA: Mapping[str, Any] = {
             "title": "Refresh token",
             "description": "Signs in as the user who authorised the app. Without it the app signs in as its "
             "run-as user (client credentials).",
-            "examples": ["5Aep861example"],
+            "examples": [{"env": "PARDOT_REFRESH_TOKEN"}],
         },
         "secondary_deleted_search": {
             "type": "boolean",
