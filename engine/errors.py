@@ -7,7 +7,8 @@
     │   ├── CredentialsError      4  the vendor refused who we are or what we may do
     │   └── VendorUnavailable     5  the vendor is down or a quota is spent; run again later
     ├── RetryLater                   the same call can succeed after a wait
-    │   └── NoAnswer                 a call was sent and not answered: its effect is unknown
+    │   ├── NoAnswer                 a call was sent and not answered: its effect is unknown
+    │   └── RunStopped               the run was ended from outside while waiting
     └── FailLead                     one lead cannot go on; all others do
 
 The figures are exit codes of the command line. An adapter raises one of these for a *whole call*; what happened to
@@ -101,6 +102,10 @@ class RetryLater(EngineError):
 
 class NoAnswer(RetryLater):
     """The call went out and no usable answer came back: it may or may not have taken effect."""
+
+
+class RunStopped(RetryLater):
+    """Somebody ended the run while a call was being waited for: the lead stays where it was."""
 
 
 class FailLead(EngineError):

@@ -8,7 +8,6 @@ status says.
 from __future__ import annotations
 
 import ipaddress
-import re
 import socket
 import ssl
 import threading
@@ -23,17 +22,7 @@ import orjson
 
 from engine.errors import NoAnswer, RetryLater, SpecError
 from engine.limits import Gate, OpenGate
-
-_SECRET_PARAMETER = re.compile(
-    r"(?i)((?:token|secret|api[-_]?key|assertion|password)[\"']?\s*[=:]\s*)"
-    r"(?:(\")(?:[^\"\\]|\\.)*\"?|(')(?:[^'\\]|\\.)*'?|[^&\s\"',}]+)"
-)
-_BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=:!-]+")
-
-
-def redact(text: str) -> str:
-    """Replace whatever looks like a secret in a URL, header or body by `***`."""
-    return _BEARER.sub(r"\1 ***", _SECRET_PARAMETER.sub(r"\1\2\3***\2\3", text))
+from engine.redaction import redact
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,7 +131,7 @@ def _register(manager: pluggy.PluginManager, name: str, plugin: object, broken: 
 def _implementations(
     manager: pluggy.PluginManager, hook: str, shape: Callable[[Any], Any], broken: list[Broken]
 ) -> list[tuple[str, Any]]:
-    """Call one hook plugin by plugin, so that one that raises or returns no `shape` does not take the others with it."""
+    """Call one hook plugin by plugin: one that raises, or returns no `shape`, does not take the others with it."""
     results: list[tuple[str, Any]] = []
     for implementation in getattr(manager.hook, hook).get_hookimpls():
         try:

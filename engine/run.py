@@ -12,7 +12,7 @@ from typing import Any
 
 from engine import check
 from engine.adapters import Adapter, Context, Source, Vendor
-from engine.errors import AbortRun, EngineError, RetryLater, SpecError, VendorUnavailable
+from engine.errors import AbortRun, EngineError, RetryLater, RunStopped, SpecError, VendorUnavailable
 from engine.expressions import function, parse
 from engine.limits import LimitedGate
 from engine.mapping import Compiled, compile_mapping
@@ -139,7 +139,7 @@ class Run:
     def _sleep(self, seconds: float) -> None:
         """Wait, unless the run is being stopped."""
         if self.stop.wait(seconds):
-            raise RetryLater("the run is being stopped", after=0.0)
+            raise RunStopped("the run is being stopped", after=0.0)
 
     def _source(self) -> Source:
         spec = self.integration.source

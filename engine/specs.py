@@ -20,6 +20,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from engine.errors import Place, SpecError
 from engine.expressions import suggestion
+from engine.redaction import remember_secret
 
 KINDS = ("integration", "source", "enrichment", "matching", "mapping")
 MAX_SPEC_BYTES = 4 * 2**20
@@ -360,6 +361,8 @@ def resolve(
             found = _referred(value, folder, setting, environ)
             if found is not None:
                 resolved[key] = found
+                if key in secrets:
+                    remember_secret(found)
         elif key in secrets:
             raise SpecError(f"{setting} is a secret written into the spec", fix=secret_advice(key))
         else:

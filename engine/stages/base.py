@@ -57,6 +57,26 @@ class Tallies:
     failed: int = 0
 
 
+class KeysInHand:
+    """Which lead is being decided on by which matching keys: from reading its record until its write has ended."""
+
+    def __init__(self) -> None:
+        self._owner: dict[str, int] = {}
+        self._keys: dict[int, Sequence[str]] = {}
+
+    def take(self, lead_id: int, keys: Sequence[str]) -> bool:
+        """Take all keys for a lead; False, and none taken, where another lead has one of them."""
+        if any(self._owner.get(key, lead_id) != lead_id for key in keys):
+            return False
+        self._owner.update(dict.fromkeys(keys, lead_id))
+        self._keys[lead_id] = keys
+        return True
+
+    def drop(self, lead_id: int) -> None:
+        for key in self._keys.pop(lead_id, ()):
+            self._owner.pop(key, None)
+
+
 @dataclass
 class Circumstances:
     """The run that a stage works for."""
@@ -68,6 +88,7 @@ class Circumstances:
     account: str = ""
     tallies: Tallies = field(default_factory=Tallies)
     notes: list[str] = field(default_factory=list)
+    in_hand: KeysInHand = field(default_factory=KeysInHand)
     on_failure: Callable[[int, Failure], None] = lambda lead, failure: None
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("engine"))
 

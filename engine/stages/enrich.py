@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 from engine.adapters import EnrichAnswer, Enricher, Finding
-from engine.errors import CredentialsError, EngineError, NoAnswer, RetryLater, VendorUnavailable
+from engine.errors import CredentialsError, EngineError, NoAnswer, RetryLater, RunStopped, VendorUnavailable
 from engine.records import Lead, Value
 from engine.specs import Step
 from engine.stages.base import CallingStage, Circumstances
@@ -52,7 +52,7 @@ class Waterfall:
         return any(step.enricher.online for step in self.steps)
 
     def enrich(self, lead: Lead) -> Enriched:
-        """Run the steps in order; each fills only what is still missing. Never raises for one lead's sake."""
+        """Run the steps in order; each fills only what is still missing. Raises RunStopped, and nothing else."""
         fields = dict(lead.fields)
         values: list[Value] = []
         trace: list[tuple[int, str, str, str]] = []
@@ -80,6 +80,8 @@ class Waterfall:
             if not step.enricher.online:
                 return step.enricher.enrich(fields, wanted)
             return self._bought(step, fields, wanted)
+        except RunStopped:
+            raise
         except (CredentialsError, VendorUnavailable) as error:
             step.off = f"left out for the rest of the run: {error.what}"
             self._run.note(f"{step.name} is left out for the rest of the run. {error}")
@@ -203,7 +205,9 @@ class EnrichStage(CallingStage[Lead, Enriched]):
     def _settle(self) -> bool:
         results = []
         for lead, result in self._calls.ended():
-            if isinstance(result, BaseException):
+            if isinstance(result, RunStopped):
+                self._run.store.queue.delay([lead.id], "captured", 0.0)
+            elif isinstance(result, BaseException):
                 self._run.log.error("enriching lead %s broke: %r", lead.id, result)
                 results.append(Enriched(lead.id, {"f": lead.fields, "q": lead.qualifiers, "e": lead.events}))
             else:

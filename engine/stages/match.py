@@ -6,10 +6,11 @@ Leads whose mapping overwrites everything need no reading: the vendor finds the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Any
 
 from engine.adapters import Vendor
-from engine.errors import AbortRun, RetryLater
+from engine.errors import AbortRun, RetryLater, RunStopped
 from engine.records import Decision, Delivery, Failure, Found
 from engine.stages.base import CallingStage, Circumstances
 from engine.state.queue import Job
@@ -17,12 +18,19 @@ from engine.state.queue import Job
 _Batch = Sequence[Job]
 #: How often a look-up is tried before a lead fails.
 MAX_TRIES = 6
+#: Deliveries of earlier runs whose keys are kept in mind.
+MAX_IN_HAND = 30_000
 
 
 def decision(job: Job) -> Decision:
     """The key that a job is tried by now."""
     by, value = job.payload["keys"][job.rule]
     return Decision(by, value)
+
+
+def keys_of(job: Job) -> list[str]:
+    """All keys of a job: two jobs that share one may be the same person."""
+    return [f"{by}:{value}" for by, value in job.payload["keys"]]
 
 
 def settled_payload(job: Job, found: Sequence[Found]) -> Mapping[str, Any] | Failure:
@@ -45,6 +53,9 @@ class MatchStage(CallingStage[_Batch, Sequence[Sequence[Found]]]):
         super().__init__(circumstances, vendor.limits.concurrency)
         self._vendor = vendor
         self._limits = vendor.limits
+        for status in ("matched", "unknown"):
+            for job in circumstances.store.queue.jobs(circumstances.run.integration_id, status, MAX_IN_HAND, inf):
+                circumstances.in_hand.take(job.lead_id, keys_of(job))
 
     def _start_calls(self, *, flush: bool) -> bool:
         did = False
@@ -54,13 +65,17 @@ class MatchStage(CallingStage[_Batch, Sequence[Sequence[Found]]]):
             plain = [job for job in jobs if not job.payload.get("if_blank")]
             if plain:
                 run.store.queue.save_matched(run.run.id, [(job, None, None) for job in plain], run.now())
-            asking = [job for job in jobs if job.payload.get("if_blank")]
-            asking = [job for job in asking if decision(job).by == decision(asking[0]).by]
+            asking: list[Job] = []
+            for job in jobs:
+                same = not asking or decision(job).by == decision(asking[0]).by
+                # What is blank for one lead is read only when no other lead with its key is about to fill it.
+                if job.payload.get("if_blank") and same and run.in_hand.take(job.lead_id, keys_of(job)):
+                    asking.append(job)
             if asking:
                 run.store.queue.hold([job.lead_id for job in asking], "matching", run.now())
                 self._calls.start(asking, self._look_up)
-            did = did or bool(jobs)
-            if not jobs:
+            did = did or bool(plain or asking)
+            if not (plain or asking):
                 break
         return did
 
@@ -89,6 +104,7 @@ class MatchStage(CallingStage[_Batch, Sequence[Sequence[Found]]]):
             for job, found in zip(jobs, result, strict=True):
                 payload = settled_payload(job, found)
                 if isinstance(payload, Failure):
+                    self._run.in_hand.drop(job.lead_id)
                     self._run.tallies.failed += 1
                     self._run.on_failure(job.lead_id, payload)
                     settled.append((job, None, payload))
@@ -101,8 +117,11 @@ class MatchStage(CallingStage[_Batch, Sequence[Sequence[Found]]]):
         """A read that failed had no effect: the leads wait, and fail only when it keeps failing."""
         queue = self._run.store.queue
         now = self._run.now()
-        if isinstance(error, AbortRun):
-            self._abort = self._abort or error
+        for job in jobs:
+            self._run.in_hand.drop(job.lead_id)
+        if isinstance(error, AbortRun | RunStopped):
+            if isinstance(error, AbortRun):
+                self._abort = self._abort or error
             queue.delay([job.lead_id for job in jobs], "mapped", 0.0)
             return
         transient = isinstance(error, RetryLater)

@@ -12,11 +12,11 @@ from math import inf
 from typing import Literal
 
 from engine.adapters import Vendor
-from engine.errors import AbortRun, NoAnswer, RetryLater
+from engine.errors import AbortRun, NoAnswer, RetryLater, RunStopped
 from engine.filters import text
 from engine.records import Delivery, Failure, Found, Outcome
 from engine.stages.base import CallingStage, Circumstances
-from engine.stages.match import decision
+from engine.stages.match import decision, keys_of
 from engine.state.queue import Job, Sent
 
 #: Sendings of one delivery before its lead fails.
@@ -34,11 +34,6 @@ class Batch:
 
     def keys(self) -> set[str]:
         return {key for job in self.jobs for key in keys_of(job)}
-
-
-def keys_of(job: Job) -> list[str]:
-    """All keys of a job: two jobs that share one may be the same person."""
-    return [f"{by}:{value}" for by, value in job.payload["keys"]]
 
 
 def guarded(call: Callable[[Sequence[Delivery]], Sequence[Outcome]], batch: Sequence[Delivery]) -> list[Outcome]:
@@ -145,6 +140,8 @@ class SyncStage(CallingStage[Batch, list[Outcome]]):
                     self._unsettled[job.lead_id] = keys_of(job)
                 else:
                     self._unsettled.pop(job.lead_id, None)
+                if sent.next_status not in {"matched", "unknown"}:
+                    self._run.in_hand.drop(job.lead_id)
             results += settled
         if not results:
             return False
@@ -161,8 +158,9 @@ class SyncStage(CallingStage[Batch, list[Outcome]]):
     def _whole_call(self, batch: Batch, error: BaseException) -> list[Sent]:
         """Outcomes of a call that ended in an exception."""
         waiting = "unknown" if batch.kind == "resolve" else "matched"
-        if isinstance(error, AbortRun):
-            self._abort = self._abort or error
+        if isinstance(error, AbortRun | RunStopped):
+            if isinstance(error, AbortRun):
+                self._abort = self._abort or error
             return [_later(job, waiting, 0.0, attempts=job.attempts) for job in batch.jobs]
         if isinstance(error, NoAnswer) and batch.kind == "send":
             outcome = Outcome("unknown", answer=error.what)
@@ -178,6 +176,8 @@ class SyncStage(CallingStage[Batch, list[Outcome]]):
         sent = Sent(job.lead_id, job.key, job.delivery_id, "person", outcome.status, by, "failed", outcome.remote_id,
                     outcome.answer, rule=job.rule, attempts=job.attempts + 1)  # fmt: skip
         match outcome.status:
+            case "created" | "updated" | "satisfied" if job.payload.get("memberships") and not outcome.remote_id:
+                sent.failure = Failure("UNKNOWN", "written, but the vendor gave no id, so no membership can be given")
             case "created" | "updated" | "satisfied":
                 sent.next_status = "written" if job.payload.get("memberships") else "cleared"
                 sent.written = bytes.fromhex(job.payload["digest"])

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from engine.records import Failure
+from engine.redaction import redact
 from engine.state.database import Database, key_hash, marks
 
 #: The statuses of leads whose effect at the vendor, or whose next data, is being decided elsewhere right now.
@@ -149,7 +150,7 @@ def insert_failures(
     db.executemany(
         "INSERT INTO failures (lead_id, run_id, stage, code, vendor_code, field, endpoint, message, at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [(id, run_id, stage, f.code, f.vendor_code, f.field, f.endpoint, f.message, now) for id, f in failures],
+        [(id, run_id, stage, f.code, f.vendor_code, f.field, f.endpoint, redact(f.message), now) for id, f in failures],
     )
 
 

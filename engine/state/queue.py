@@ -19,6 +19,7 @@ from typing import Any
 import orjson
 
 from engine.records import Failure, Lead, Value
+from engine.redaction import without_secrets
 from engine.state import remote_ids
 from engine.state.captures import insert_failures, resolve_failures, restart_stale
 from engine.state.database import Database, marks
@@ -360,7 +361,7 @@ def _lead(id: int, key: str, data: str, digest: bytes | None, released: int, rem
 
 
 def _json(value: Any) -> str | None:
-    return None if value is None else orjson.dumps(value).decode()
+    return None if value is None else without_secrets(orjson.dumps(value).decode())
 
 
 def _finish_written(db: sqlite3.Connection, leads: Sequence[int]) -> None:

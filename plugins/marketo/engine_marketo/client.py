@@ -14,7 +14,8 @@ from urllib.parse import urlencode
 
 from engine.adapters import Context
 from engine.errors import CredentialsError, NoAnswer, RetryLater, VendorUnavailable
-from engine.http import Http, Reply, redact
+from engine.http import Http, Reply
+from engine.redaction import redact
 from engine_marketo.config import Settings
 from engine_marketo.errors import (
     CREDENTIALS,

@@ -15,8 +15,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from engine.errors import CredentialsError, EngineError, NoAnswer, RetryLater, SpecError, VendorUnavailable
-from engine.http import Reply, redact
+from engine.http import Reply
 from engine.records import Failure, Outcome
+from engine.redaction import redact
 
 _UNIT = "destination.config.business_unit_id"
 _HOST = "destination.config.base_url"
