@@ -173,7 +173,7 @@ class Vendor(Adapter):
 
     @abstractmethod
     def connect(self) -> None:
-        """Sign in. One call. Raises CredentialsError naming the setting to correct, VendorUnavailable."""
+        """Sign in. One call. Raises CredentialsError naming the setting to correct, VendorUnavailable, RetryLater."""
 
     @abstractmethod
     def fields(self) -> Sequence[Field]:

@@ -196,3 +196,7 @@ def restart_stale(db: sqlite3.Connection, leads: Iterable[int]) -> None:
         f"UPDATE leads SET status = 'captured', not_before = 0, stale = 0 WHERE id = ? AND status NOT IN {IN_FLIGHT}",
         [(id,) for id in stale],
     )
+    # What failed was their older form.
+    db.executemany(
+        "UPDATE failures SET resolved_at = at WHERE lead_id = ? AND resolved_at IS NULL", [(id,) for id in stale]
+    )

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from engine.adapters import Context
-from engine.errors import CredentialsError, NoAnswer, RetryLater, VendorUnavailable
+from engine.errors import CredentialsError, NoAnswer, RetryLater
 from engine.http import Http, Reply
 from engine.redaction import redact
 from engine_marketo.config import Settings
@@ -131,15 +131,8 @@ class Client:
         self._http.close()
 
     def connect(self) -> None:
-        """Get a token, in one call. Raises CredentialsError, VendorUnavailable."""
-        try:
-            self._tokens.current()
-        except RetryLater as error:
-            raise VendorUnavailable(
-                f"Marketo could not be reached: {error.what}",
-                where="destination.config.base_url",
-                fix="See whether the address is right and Marketo is up, then run the same command again.",
-            ) from error
+        """Get a token, in one call. Raises CredentialsError, RetryLater."""
+        self._tokens.current()
 
     def read(self, path: str, params: Mapping[str, str] | None = None) -> Envelope:
         """GET `path`; a query too long for an address goes as a form in a POST that stands for the GET."""

@@ -12,7 +12,7 @@ from engine_marketo.vendor import MarketoVendor
 from jsonschema import Draft202012Validator
 
 from engine.adapters import Context
-from engine.errors import CredentialsError, NoAnswer, RetryLater, SpecError, VendorUnavailable
+from engine.errors import CredentialsError, RetryLater, SpecError, VendorUnavailable
 
 IDENTITY = "oauth/token"
 SYNC = "POST /rest/v1/leads.json"
@@ -64,9 +64,9 @@ def test_bad_credentials_cost_one_call_and_name_the_settings(connect, sandbox, w
     assert len(sandbox.calls()) == 1
 
 
-def test_an_unreachable_service_stops_the_run(connect, sandbox):
+def test_a_service_that_is_down_can_be_asked_again(connect, sandbox):
     sandbox.add_fault(match=IDENTITY, status=503)
-    with pytest.raises(VendorUnavailable):
+    with pytest.raises(RetryLater):
         connect().connect()
 
 
