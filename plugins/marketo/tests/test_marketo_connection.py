@@ -12,7 +12,7 @@ from engine_marketo.vendor import MarketoVendor
 from jsonschema import Draft202012Validator
 
 from engine.adapters import Context
-from engine.errors import CredentialsError, RetryLater, SpecError, VendorUnavailable
+from engine.errors import CredentialsError, NoAnswer, RetryLater, SpecError, VendorUnavailable
 
 IDENTITY = "oauth/token"
 SYNC = "POST /rest/v1/leads.json"
