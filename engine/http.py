@@ -11,6 +11,7 @@ import ipaddress
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -59,6 +60,7 @@ class Http:
         self.base_url = base_url.rstrip("/")
         self._gate: Gate = gate or OpenGate()
         self._max_bytes = max_bytes
+        self._timeout = timeout
         self._checked: set[str] = set()
         self._lock = threading.Lock()
         _check_scheme(self.base_url)
@@ -113,12 +115,16 @@ class Http:
 
     def _read(self, method: str, url: str, options: Mapping[str, Any]) -> Reply:
         where = f"{method} {redact(url)}"
+        allowed = options.get("timeout", self._timeout)
+        deadline = time.monotonic() + allowed
         try:
             with self._client.stream(method, url, **options) as response:
                 parts: list[bytes] = []
                 size = 0
                 for part in response.iter_bytes():
                     size += len(part)
+                    if time.monotonic() > deadline:
+                        raise NoAnswer(f"no whole answer within {allowed:g} seconds", where=where, after=5.0)
                     if size > self._max_bytes:
                         raise NoAnswer(f"the answer is larger than {self._max_bytes} bytes", where=where)
                     parts.append(part)

@@ -46,7 +46,7 @@ CREATE TABLE runs (                     -- one row for each `engine run` or retr
 CREATE TABLE captures (                 -- one row for each distinct row of a source; never changed
     id INTEGER PRIMARY KEY,
     integration_id INTEGER NOT NULL REFERENCES integrations,
-    digest INTEGER NOT NULL,            -- 64 bits of the integration, the row, and how often it occurred before
+    digest INTEGER NOT NULL,            -- 64 bits of the row and of how often it occurred before in the same reading
     lead_id INTEGER NOT NULL REFERENCES leads,
     run_id TEXT NOT NULL REFERENCES runs,
     source TEXT NOT NULL,               -- file name or "standard input"
@@ -60,7 +60,7 @@ CREATE TABLE leads (                    -- the queue: one small row for each lea
     id INTEGER PRIMARY KEY,
     integration_id INTEGER NOT NULL REFERENCES integrations,
     key TEXT NOT NULL,                  -- identity: remote id, email, badge or name, with its kind in front
-    key_hash INTEGER NOT NULL,          -- 64 bits of the integration and the key: a small index for a random order
+    key_hash INTEGER NOT NULL,          -- 64 bits of the key: a small index, for it is written in random order
     status TEXT NOT NULL,               -- see engine.state.queue
     not_before REAL NOT NULL DEFAULT 0, -- Unix time before which nothing is done with it
     attempts INTEGER NOT NULL DEFAULT 0, -- sendings of the present delivery
@@ -166,7 +166,7 @@ CREATE TABLE remote_ids (               -- which remote record a person is, by r
     id INTEGER PRIMARY KEY,
     account TEXT NOT NULL,
     key TEXT NOT NULL,                  -- the lead's key
-    key_hash INTEGER NOT NULL,          -- 64 bits of the account and the key
+    key_hash INTEGER NOT NULL,          -- 64 bits of the key
     remote_id TEXT NOT NULL,
     at REAL NOT NULL                    -- Unix time
 ) STRICT;

@@ -8,6 +8,7 @@ import io
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
@@ -54,35 +55,47 @@ class _Lines:
         self._stream = stream
         head = stream.peek(_SAMPLE) if isinstance(stream, io.BufferedReader) else b""
         self.encoding, self._wide = _detect(head, encoding)
-        self.read_bytes = 0
         self.lines = 0
         self.repaired = 0
         self.undecodable: dict[int, str] = {}
-        self.recent: list[str] = []
+        #: The lines since whoever reads cleared them: those of the row being read.
+        self.kept: list[str] = []
+        self.at_end = False
 
     def __iter__(self) -> Iterator[str]:
-        return self._decoded() if self._wide else self._line_by_line()
+        yield from self._decoded() if self._wide else self._line_by_line()
+        self.at_end = True
+
+    @property
+    def first_line(self) -> int:
+        """The line number of the first line kept."""
+        return self.lines - len(self.kept) + 1
+
+    @property
+    def read_bytes(self) -> int:
+        return self._stream.tell()
 
     def _decoded(self) -> Iterator[str]:
         # Kept, for a wrapper that is collected closes the stream under it.
         self._wrapper = io.TextIOWrapper(self._stream, encoding=self.encoding, errors="replace", newline="")
         for line in self._wrapper:
             self.lines += 1
-            self.read_bytes += 2 * len(line)
+            self.kept.append(line)
             yield line
 
     def _line_by_line(self) -> Iterator[str]:
         encoding = "utf-8" if self.encoding == "utf-8-sig" else self.encoding
         for raw in self._stream:
             self.lines += 1
-            self.read_bytes += len(raw)
             if self.lines == 1 and self.encoding == "utf-8-sig":
                 raw = raw.removeprefix(codecs.BOM_UTF8)  # noqa: PLW2901
             try:
-                yield raw.decode(encoding)
+                line = raw.decode(encoding)
             except UnicodeDecodeError:
                 self.repaired += 1
-                yield self._repair(raw)
+                line = self._repair(raw)
+            self.kept.append(line)
+            yield line
 
     def _repair(self, raw: bytes) -> str:
         try:
@@ -188,7 +201,6 @@ class CsvSource(_FileSource):
         super().__init__(config, context)
         self._header: list[str] | None = None
         self._reader: Iterator[list[str]] | None = None
-        self._lines: _LineTap | None = None
         self._notes: list[str] = []
 
     def columns(self) -> Sequence[str]:
@@ -197,8 +209,8 @@ class CsvSource(_FileSource):
         return self._header
 
     def _read_header(self) -> list[str]:
-        lines = _LineTap(self._open())
-        self._lines = lines
+        source = self._open()
+        lines = iter(source)
         first = next((line for line in lines if line.strip("\r\n\t ,;|\ufeff")), None)
         if first is None:
             self._notes.append("the file is empty")
@@ -206,13 +218,12 @@ class CsvSource(_FileSource):
         delimiter = self.config.get("delimiter") or _delimiter(first)
         self._notes.append(f"delimiter {_NAMES.get(delimiter, delimiter)}")
         csv.field_size_limit(MAX_CELL)
-        lines.push_back(first)
-        self._reader = csv.reader(lines, delimiter=delimiter)
+        self._reader = csv.reader(chain([first], lines), delimiter=delimiter)
         try:
             names = next(self._reader)
         except csv.Error as error:
             raise SpecError(f"the header cannot be read: {error}", where=self.label) from error
-        if lines.at_end:
+        if source.at_end:
             raise SpecError("the header opens a quote and never closes it", where=self.label)
         header, renamed = _unique([name.strip() for name in names])
         if renamed:
@@ -221,32 +232,31 @@ class CsvSource(_FileSource):
 
     def rows(self) -> Iterator[RawLead]:
         header = self.columns()
-        reader, lines = self._reader, self._lines
-        if reader is None or lines is None:
+        reader, lines = self._reader, self._open()
+        if reader is None:
             return
         width = len(header)
-        undecodable = self._open().undecodable
+        kept, undecodable = lines.kept, lines.undecodable
         while True:
-            lines.start_row()
+            kept.clear()
             try:
                 row = next(reader)
             except StopIteration:
                 return
             except csv.Error as error:
-                yield RawLead({"": lines.text()}, lines.first_line, f"the row cannot be read: {error}")
+                yield RawLead({"": "".join(kept)}, lines.first_line, f"the row cannot be read: {error}")
                 continue
-            if len(row) == width and not undecodable and lines.count == 1 and not lines.at_end:
-                yield RawLead(dict(zip(header, row, strict=True)), lines.first_line)
+            if len(row) == width and not undecodable and len(kept) == 1 and not lines.at_end:
+                yield RawLead(dict(zip(header, row)), lines.lines)  # noqa: B905 - the lengths were just compared
             elif any(row):
                 yield RawLead(_by_column(header, row), lines.first_line, self._problem(row, lines))
 
-    def _problem(self, row: list[str], lines: _LineTap) -> str:
+    def _problem(self, row: list[str], lines: _Lines) -> str:
         width = len(self.columns())
-        undecodable = self._open().undecodable
-        for line in range(lines.first_line, lines.first_line + lines.count):
-            if line in undecodable:
-                return undecodable.pop(line)
-        if lines.at_end and lines.text().count('"') % 2:
+        for line in range(lines.first_line, lines.lines + 1):
+            if line in lines.undecodable:
+                return lines.undecodable.pop(line)
+        if lines.at_end and "".join(lines.kept).count('"') % 2:
             return "a quote is opened and never closed, so the rest of the file is one cell"
         if len(row) > width and any(cell.strip() for cell in row[width:]):
             return f"the row has {len(row)} cells, the header has {width}"
@@ -257,48 +267,6 @@ class CsvSource(_FileSource):
 
 
 _NAMES = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar"}
-
-
-class _LineTap:
-    """Hands lines to the CSV reader and remembers those of the row being read."""
-
-    def __init__(self, lines: _Lines) -> None:
-        self._source = lines
-        self._lines = iter(lines)
-        self._pushed: str | None = None
-        self._kept: list[str] = []
-        self.first_line = 0
-        self.count = 0
-        self.at_end = False
-
-    def start_row(self) -> None:
-        self.first_line = self._source.lines + 1
-        self.count = 0
-
-    def push_back(self, line: str) -> None:
-        self._pushed = line
-
-    def text(self) -> str:
-        return "".join(self._kept[: self.count])
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        if self._pushed is not None:
-            line, self._pushed = self._pushed, None
-            return line
-        try:
-            line = next(self._lines)
-        except StopIteration:
-            self.at_end = True
-            raise
-        if self.count == 0:
-            self._kept = [line]
-        else:
-            self._kept.append(line)
-        self.count += 1
-        return line
 
 
 def _delimiter(header: str) -> str:
@@ -349,6 +317,7 @@ class JsonLinesSource(_FileSource):
     def rows(self) -> Iterator[RawLead]:
         lines = self._open()
         for line in lines:
+            lines.kept.clear()
             stripped = line.strip("\r\n\t \x00")
             if not stripped:
                 continue

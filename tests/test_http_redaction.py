@@ -13,9 +13,23 @@ from engine.http import Reply
 from engine.redaction import redact
 
 KEYS = st.sampled_from(
-    ["access_token", "refresh_token", "client_secret", "api_key", "apikey", "apiKey", "accessToken", "password", "secret",
-     "token", "assertion", "Client_Secret", "X-Api-Key", "api-key"]
-)  # fmt: skip
+    [
+        "access_token",
+        "refresh_token",
+        "client_secret",
+        "api_key",
+        "apikey",
+        "apiKey",
+        "accessToken",
+        "password",
+        "secret",
+        "token",
+        "assertion",
+        "Client_Secret",
+        "X-Api-Key",
+        "api-key",
+    ]
+)
 PLAIN = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~:/+", min_size=6, max_size=40)
 ODD = st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF), min_size=6, max_size=40)
 

@@ -162,12 +162,12 @@ class CaptureStage:
 
     def _take(self, batch: Sequence[RawLead]) -> None:
         integration_id = self._run.run.integration_id
-        raws = [orjson.dumps(dict(row.values)) for row in batch]
+        raws = [orjson.dumps(row.values) for row in batch]
         contents = [_number(raw) for raw in raws]
         before = self._occurrences.count(contents)
         # The second occurrence of a row in one reading is another scan; the same row in another reading is not.
         digests = [
-            _number(b"%d %d %d" % (integration_id, content, times))
+            content if not times else _number(b"%d %d" % (content, times))
             for content, times in zip(contents, before, strict=True)
         ]
         rows = [raw.decode() for raw in raws]

@@ -89,7 +89,6 @@ class EnrollStage(CallingStage[_Batch, Sequence[Outcome]]):
         what = f"program {place.program_id} {place.status}"
         sent = Sent(
             place.lead_id,
-            place.key,
             place.delivery_id,
             what,
             outcome.status,

@@ -173,7 +173,7 @@ class SyncStage(CallingStage[Batch, list[Outcome]]):
     def _sent(self, job: Job, outcome: Outcome, waiting: str = "matched") -> Sent:
         by = decision(job).by
         now = self._run.now()
-        sent = Sent(job.lead_id, job.key, job.delivery_id, "person", outcome.status, by, "failed", outcome.remote_id,
+        sent = Sent(job.lead_id, job.delivery_id, "person", outcome.status, by, "failed", outcome.remote_id,
                     outcome.answer, rule=job.rule, attempts=job.attempts + 1)  # fmt: skip
         match outcome.status:
             case "created" | "updated" | "satisfied" if job.payload.get("memberships") and not outcome.remote_id:
@@ -200,7 +200,7 @@ class SyncStage(CallingStage[Batch, list[Outcome]]):
 
 
 def _later(job: Job, status: str, not_before: float, *, attempts: int) -> Sent:
-    return Sent(job.lead_id, job.key, job.delivery_id, "person", "later", decision(job).by, status,
+    return Sent(job.lead_id, job.delivery_id, "person", "later", decision(job).by, status,
                 not_before=not_before, rule=job.rule, attempts=attempts)  # fmt: skip
 
 

@@ -66,7 +66,7 @@ class Captures:
 
     def leads(self, integration_id: int, keys: Sequence[str]) -> dict[str, KnownLead]:
         """The leads with these keys."""
-        hashes = [key_hash(integration_id, key) for key in keys]
+        hashes = [key_hash(key) for key in keys]
         found = self._database.rows(
             "SELECT l.id, l.key, l.status, p.data FROM leads l JOIN profiles p ON p.lead_id = l.id"
             # The plus keeps SQLite off the index by status, which would read every lead of the integration.
@@ -112,7 +112,7 @@ class Captures:
             )
             db.executemany(
                 "INSERT INTO leads (id, integration_id, key, key_hash, status) VALUES (?, ?, ?, ?, ?)",
-                [(lead.id, integration_id, lead.key, key_hash(integration_id, lead.key), lead.status) for lead in new],
+                [(lead.id, integration_id, lead.key, key_hash(lead.key), lead.status) for lead in new],
             )
             db.executemany(
                 "INSERT INTO profiles (lead_id, data) VALUES (?, ?)",

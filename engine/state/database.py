@@ -141,10 +141,9 @@ def _prepare(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 
 
-def key_hash(*parts: object) -> int:
-    """64 bits that stand for a key in an index. Whoever looks up by it compares the key itself as well."""
-    joined = "\x00".join(map(str, parts)).encode()
-    return int.from_bytes(blake2b(joined, digest_size=8).digest(), "big", signed=True)
+def key_hash(key: str) -> int:
+    """64 bits that stand for a lead's key in an index. Whoever looks up by it compares the key itself as well."""
+    return int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "big", signed=True)
 
 
 def marks(count: int) -> str:

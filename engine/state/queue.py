@@ -46,7 +46,6 @@ class Place:
     """A membership to be given: lead, its remote id, program and status."""
 
     lead_id: int
-    key: str
     delivery_id: int
     remote_id: str
     program_id: str
@@ -70,7 +69,6 @@ class Sent:
     """What became of one sending, and where the lead goes next."""
 
     lead_id: int
-    key: str
     delivery_id: int
     what: str
     status: str
@@ -131,15 +129,14 @@ class Queue:
         """Claim leads of a status that are due, in order. `hold` marks them as in flight."""
         with self._database.transaction() as db:
             found = db.execute(
-                "SELECT l.id, l.key, p.data, l.sent_digest, l.released FROM leads l"
-                " JOIN profiles p ON p.lead_id = l.id"
+                "SELECT l.id, l.key, p.data, l.sent_digest, l.released, r.remote_id FROM leads l"
+                f" JOIN profiles p ON p.lead_id = l.id LEFT JOIN {remote_ids.JOIN}"
                 " WHERE l.integration_id = ? AND l.status = ? AND l.not_before <= ? ORDER BY l.id LIMIT ?",
-                [integration_id, status, now, limit],
+                [account, integration_id, status, now, limit],
             ).fetchall()
-            ids = remote_ids.known(db, account, [row[1] for row in found])
             if hold:
                 db.executemany("UPDATE leads SET status = ? WHERE id = ?", [(hold, row[0]) for row in found])
-        return [_lead(id, key, data, digest, released, ids.get(key)) for id, key, data, digest, released in found]
+        return [_lead(*row) for row in found]
 
     def count(self, integration_id: int, status: str, limit: int, now: float) -> int:
         """How many leads of a status are due, counted no further than `limit`."""
@@ -168,20 +165,14 @@ class Queue:
 
     def places(self, integration_id: int, account: str, limit: int, now: float) -> list[Place]:
         """Memberships wanted by leads whose person is written, ordered so that equal ones stand together."""
-        with self._database.lock:
-            found = self._database.rows(
-                "SELECT l.id, l.key, l.delivery_id, m.program_id, m.status, l.attempts FROM leads l"
-                " JOIN memberships m ON m.lead_id = l.id AND m.state = 'wanted'"
-                " WHERE l.integration_id = ? AND l.status = 'written' AND l.not_before <= ?"
-                " ORDER BY m.program_id, m.status, l.id LIMIT ?",
-                [integration_id, now, limit],
-            )
-            ids = remote_ids.known(self._database.connection, account, [row[1] for row in found])
-        return [
-            Place(id, key, delivery, ids[key], program, status, attempts)
-            for id, key, delivery, program, status, attempts in found
-            if key in ids
-        ]
+        found = self._database.rows(
+            "SELECT l.id, l.delivery_id, r.remote_id, m.program_id, m.status, l.attempts FROM leads l"
+            f" JOIN {remote_ids.JOIN} JOIN memberships m ON m.lead_id = l.id AND m.state = 'wanted'"
+            " WHERE l.integration_id = ? AND l.status = 'written' AND l.not_before <= ?"
+            " ORDER BY m.program_id, m.status, l.id LIMIT ?",
+            [account, integration_id, now, limit],
+        )
+        return [Place(*row) for row in found]
 
     def hold(self, leads: Iterable[int], status: str, now: float) -> None:
         """Mark leads as in flight since now, durably, before the call is made."""
@@ -291,9 +282,9 @@ class Queue:
                     for s in results
                 ],
             )
-            persons = {s.key: s.remote_id for s in results if s.remote_id and s.what == "person"}
+            persons = {s.lead_id: s.remote_id for s in results if s.remote_id and s.what == "person"}
             remote_ids.remember(db, account, persons, now)
-            remote_ids.forget(db, account, [s.key for s in results if s.forget_id])
+            remote_ids.forget(db, account, [s.lead_id for s in results if s.forget_id])
             db.executemany(
                 "UPDATE memberships SET state = 'done' WHERE lead_id = ? AND program_id = ? AND status = ?",
                 [(s.lead_id, *s.membership) for s in results if s.membership and s.status != "failed"],

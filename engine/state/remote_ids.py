@@ -3,40 +3,37 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
-from engine.state.database import key_hash, marks
+from engine.state.database import marks
 
-
-def known(db: sqlite3.Connection, account: str, keys: Sequence[str]) -> dict[str, str]:
-    """The remote ids of the leads with these keys, where they are known."""
-    return {key: remote_id for key, (_, remote_id) in _rows(db, account, keys).items()}
+#: Joins a lead `l` to its remote id `r` in the account given as parameter.
+JOIN = "remote_ids r ON r.key_hash = l.key_hash AND r.key = l.key AND r.account = ?"
 
 
-def remember(db: sqlite3.Connection, account: str, ids: Mapping[str, str], now: float) -> None:
-    """Store remote ids by lead key."""
-    stored = _rows(db, account, list(ids))
+def remember(db: sqlite3.Connection, account: str, ids: Mapping[int, str], now: float) -> None:
+    """Store remote ids by lead."""
+    stored: dict[int, tuple[int, str]] = {
+        lead: (row, remote_id)
+        for lead, row, remote_id in db.execute(
+            f"SELECT l.id, r.id, r.remote_id FROM leads l JOIN {JOIN} WHERE l.id IN ({marks(len(ids))})",
+            [account, *ids],
+        )
+    }
     db.executemany(
         "UPDATE remote_ids SET remote_id = ?, at = ? WHERE id = ?",
-        [(ids[key], now, row) for key, (row, remote_id) in stored.items() if ids[key] != remote_id],
+        [(ids[lead], now, row) for lead, (row, remote_id) in stored.items() if ids[lead] != remote_id],
     )
     db.executemany(
-        "INSERT INTO remote_ids (account, key, key_hash, remote_id, at) VALUES (?, ?, ?, ?, ?)",
-        [(account, key, key_hash(account, key), ids[key], now) for key in ids if key not in stored],
+        "INSERT INTO remote_ids (account, key, key_hash, remote_id, at) SELECT ?, key, key_hash, ?, ? FROM leads"
+        " WHERE id = ?",
+        [(account, remote_id, now, lead) for lead, remote_id in ids.items() if lead not in stored],
     )
 
 
-def forget(db: sqlite3.Connection, account: str, keys: Sequence[str]) -> None:
-    """Forget remote ids that turned out to name no record."""
-    db.executemany("DELETE FROM remote_ids WHERE id = ?", [(row,) for row, _ in _rows(db, account, keys).values()])
-
-
-def _rows(db: sqlite3.Connection, account: str, keys: Sequence[str]) -> dict[str, tuple[int, str]]:
-    if not keys:
-        return {}
-    wanted = {key_hash(account, key): key for key in keys}
-    found = db.execute(
-        f"SELECT id, key, account, remote_id FROM remote_ids WHERE key_hash IN ({marks(len(wanted))})", list(wanted)
+def forget(db: sqlite3.Connection, account: str, leads: Iterable[int]) -> None:
+    """Forget the remote ids of leads for which they turned out to name no record."""
+    db.executemany(
+        f"DELETE FROM remote_ids WHERE id = (SELECT r.id FROM leads l JOIN {JOIN} WHERE l.id = ?)",
+        [(account, lead) for lead in leads],
     )
-    known_keys = set(keys)
-    return {key: (row, remote) for row, key, owner, remote in found if owner == account and key in known_keys}

@@ -118,7 +118,7 @@ class Reports:
             " ORDER BY id",
             [
                 row[0] if row else 0,
-                *(key_hash(row[0] if row else 0, key) for key in keys),
+                *(key_hash(key) for key in keys),
                 wanted.isdecimal(),
                 int(wanted) if wanted.isdecimal() and len(wanted) < 19 else 0,
             ],

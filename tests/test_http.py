@@ -1,0 +1,251 @@
+"""HTTP: each way a call can end, and what may not be called at all."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.errors import EngineError, NoAnswer, RetryLater, SpecError, VendorUnavailable
+from engine.http import Http
+from engine.limits import LimitedGate, Limits
+from engine.state import Store
+from engine.testing.server import Request, Response, Sandbox
+
+
+class Echo(Sandbox):
+    """Answers with what it was asked, and counts what it executed."""
+
+    def load(self, seed: Mapping[str, Any]) -> None:
+        self.executed = 0
+
+    def state(self) -> Mapping[str, Any]:
+        return {"executed": self.executed}
+
+    def handle(self, request: Request) -> Response:
+        with self.lock:
+            self.executed += 1
+        if request.path == "/away":
+            return Response(302, {}, {"Location": f"{self.url}/secret-place"})
+        if request.path == "/big":
+            return Response(200, b"x" * 5000)
+        if request.path == "/packed":
+            return Response(200, gzip.compress(b"y" * 5_000_000), {"Content-Encoding": "gzip"})
+        if request.path == "/garbled":
+            return Response(200, b"this is no gzip", {"Content-Encoding": "gzip"})
+        if request.path == "/leak":
+            return Response(400, {"error": "bad", "access_token": "hunter2-token", "client_secret": "hunter2-secret"})
+        headers = {name: value for name, value in request.headers.items() if name.startswith(("x-", "content-type"))}
+        return Response(200, {"method": request.method, "path": request.path, "query": dict(request.query),
+                              "body": request.body.decode(), "headers": headers})  # fmt: skip
+
+
+@pytest.fixture
+def echo() -> Iterator[Echo]:
+    with Echo() as running:
+        yield running
+
+
+@pytest.fixture
+def client(echo: Echo) -> Iterator[Http]:
+    opened = Http(echo.url + "/", timeout=5, max_bytes=4000)
+    yield opened
+    opened.close()
+
+
+@contextmanager
+def speaking(answer: bytes) -> Iterator[str]:
+    """A server that sends these bytes to one caller and hangs up."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        thread.join(10)
+
+
+@contextmanager
+def opened(url: str, **options: Any) -> Iterator[Http]:
+    client = Http(url, **options)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def test_a_call_carries_query_headers_json_and_form(client: Http) -> None:
+    reply = client.send("POST", "/a b", params={"q": "ø &"}, headers={"X-Key": "k"}, json={"n": 1})
+    assert reply.json() == {
+        "method": "POST", "path": "/a%20b", "query": {"q": "ø &"}, "body": '{"n":1}',
+        "headers": {"x-key": "k", "content-type": "application/json"},
+    }  # fmt: skip
+    assert client.send("POST", "/", form={"a": "1 2"}).json()["body"] == "a=1+2"
+    assert client.send("PUT", "/", content=b"raw").json()["body"] == "raw"
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 429, 500, 503])
+def test_any_status_is_an_answer(client: Http, echo: Echo, status: int) -> None:
+    echo.add_fault(status=status, body="no json")
+    reply = client.send("GET", "/")
+    assert (reply.status, reply.json(), reply.excerpt()) == (status, None, "no json")
+
+
+def test_no_connection_means_that_nothing_happened(echo: Echo, client: Http) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with opened(f"http://127.0.0.1:{port}") as nobody, pytest.raises(RetryLater, match="no connection") as caught:
+        nobody.send("POST", "/people")
+    assert not isinstance(caught.value, NoAnswer)
+    assert f"POST http://127.0.0.1:{port}/people" in str(caught.value)
+
+
+@pytest.mark.parametrize(("when", "executed"), [("before", 0), ("after", 1)])
+def test_a_dropped_connection_leaves_the_effect_unknown(client: Http, echo: Echo, when: str, executed: int) -> None:
+    echo.add_fault(drop=when)
+    with pytest.raises(NoAnswer):
+        client.send("POST", "/people")
+    assert echo.executed == executed
+    assert client.send("GET", "/").status == 200, "the next call opens a new connection"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf of it",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nhalf",
+        b"HTTP/1.1 200",
+        b"SMTP hello\r\n\r\n",
+        b"",
+    ],
+)
+def test_half_an_answer_is_no_answer(answer: bytes) -> None:
+    with speaking(answer) as url, opened(url) as client, pytest.raises(NoAnswer):
+        client.send("POST", "/people")
+
+
+def test_an_answer_that_cannot_be_unpacked_is_no_answer(client: Http, echo: Echo) -> None:
+    with pytest.raises(NoAnswer):
+        client.send("POST", "/garbled")
+    assert echo.executed == 1
+
+
+def test_an_answer_that_comes_too_late_is_no_answer(client: Http, echo: Echo) -> None:
+    echo.add_fault(delay=0.3)
+    with pytest.raises(NoAnswer, match="within the time allowed"):
+        client.send("POST", "/people", timeout=0.05)
+
+
+@pytest.mark.parametrize("path", ["/big", "/packed"])
+def test_an_answer_above_the_size_allowed_is_refused(client: Http, path: str) -> None:
+    with pytest.raises(NoAnswer, match="larger than 4000 bytes"):
+        client.send("GET", path)
+
+
+def test_a_redirect_is_an_answer_and_is_not_followed(client: Http, echo: Echo) -> None:
+    assert client.send("GET", "/away").status == 302
+    assert [entry["request"] for entry in echo.journal] == ["GET /away"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://vendor.example", "ftp://vendor.example", "vendor.example", "https://", "", "http://0.0.0.0:1",
+        "https://user:hunter2@vendor.example", "http://hunter2@127.0.0.1", "http://127.0.0.1.vendor.example",
+        "http://localhost.vendor.example", "file:///etc/passwd", "https://[::1", "https://vendor.example:notaport",
+    ],
+)  # fmt: skip
+def test_an_address_that_is_not_safe_is_refused_before_anything_is_sent(url: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        Http(url).close()
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["http://vendor.example/x", "https://a:hunter2@vendor.example", "gopher://x"])
+def test_an_absolute_address_is_checked_as_well(client: Http, url: str) -> None:
+    with pytest.raises(SpecError):
+        client.send("GET", url)
+
+
+Resolve = Callable[[str], None]
+
+
+@pytest.fixture
+def resolve(monkeypatch: pytest.MonkeyPatch) -> Resolve:
+    """Make every name lead to one address."""
+
+    def to(address: str) -> None:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        monkeypatch.setattr(
+            "engine.http.socket.getaddrinfo", lambda *_, **__: [(family, socket.SOCK_STREAM, 6, "", (address, 443))]
+        )
+
+    return to
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["10.0.0.8", "192.168.1.1", "172.16.0.1", "169.254.169.254", "127.0.0.1", "0.0.0.0", "100.64.0.1", "::1", "fd00::1",  # noqa: S104 - addresses to refuse
+     "fe80::1%eth0", "::ffff:10.0.0.8"],
+)  # fmt: skip
+def test_a_public_name_that_leads_to_an_internal_address_is_refused(resolve: Resolve, address: str) -> None:
+    resolve(address)
+    with opened("https://vendor.example") as client, pytest.raises(SpecError, match="internal address"):
+        client.send("GET", "/")
+
+
+def test_an_unknown_host_is_tried_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr("engine.http.socket.getaddrinfo", unknown)
+    with opened("https://vendor.example") as client, pytest.raises(RetryLater, match=r"'vendor\.example' is not known"):
+        client.send("GET", "/")
+
+
+def test_a_host_name_that_cannot_be_one_is_a_spec_error() -> None:
+    with opened(f"https://{'a' * 70}.example") as client, pytest.raises(SpecError):
+        client.send("GET", "/")
+
+
+def test_errors_and_excerpts_show_no_secret(client: Http, echo: Echo) -> None:
+    reply = client.send("GET", "/leak")
+    assert "hunter2" not in reply.excerpt()
+    assert "bad" in reply.excerpt()
+    echo.add_fault(drop="before")
+    with pytest.raises(EngineError) as caught:
+        client.send("GET", f"{echo.url}/token?client_secret=hunter2&access_token=hunter2&page=7")
+    assert "hunter2" not in str(caught.value)
+    assert "page=7" in str(caught.value)
+
+
+def test_the_breaker_counts_what_a_call_came_to(echo: Echo) -> None:
+    with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "state.db", check=False) as store:
+        gate = LimitedGate(store.quotas, trip_after=3)
+        gate.declare("echo", Limits())
+        with opened(echo.url, gate=gate) as client:
+            for fault in ({"status": 500}, {"drop": "before"}, {"status": 404}, {"status": 502}, {"status": 503}):
+                echo.add_fault(**fault)
+            for _ in range(5):
+                try:
+                    client.send("GET", "/")
+                except NoAnswer:
+                    continue
+            echo.add_fault(status=500)
+            client.send("GET", "/")
+            with pytest.raises(VendorUnavailable):
+                client.send("GET", "/")
+    assert echo.executed == 0
+    assert len(echo.journal) == 6
