@@ -248,9 +248,16 @@ class Run:
             if not did and failure is None and not self._wait(stages):
                 break
         self._settle(stages)
+        self._finish_capture(stages)
         self.progress(self)
         if failure is not None:
             raise failure
+
+    def _finish_capture(self, stages: Sequence[Stage]) -> None:
+        """Where the rest had to end early, read the source to its end all the same: what can be kept is kept."""
+        capture = next((stage for stage in stages if isinstance(stage, CaptureStage)), None)
+        while capture is not None and not self.stop.is_set() and capture.step(flush=True):
+            self.progress(self)
 
     def _wait(self, stages: Sequence[Stage]) -> bool:
         """Wait for a call to end or a delayed lead to come due; False when there is nothing to wait for."""
@@ -268,6 +275,8 @@ class Run:
 
     def _settle(self, stages: Sequence[Stage]) -> None:
         """Wait for what is in flight and store it: a call that was made is never forgotten."""
+        for stage in stages:
+            stage.settle()
         while True:
             futures = [future for stage in stages for future in stage.in_flight]
             if not futures:

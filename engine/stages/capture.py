@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from hashlib import blake2b, sha256
 from itertools import islice
 from typing import Any
@@ -119,6 +120,18 @@ def _number(content: bytes) -> int:
     return int.from_bytes(blake2b(content, digest_size=8).digest(), "big", signed=True)
 
 
+@dataclass(slots=True)
+class _Row:
+    """A row read ahead: its JSON, what names it, whose it is, and the lead's data in it."""
+
+    line: int
+    problem: str
+    raw: str
+    digest: int
+    key: str
+    data: dict[str, Any]
+
+
 class CaptureStage:
     """Reads the source in batches; each batch is stored in one transaction with all it made."""
 
@@ -140,61 +153,63 @@ class CaptureStage:
         self._store = circumstances.store.captures
         self._next_id = self._store.next_lead_id()
         self._suppressions = self._store.any_suppressed()
-        self._done = False
+        self._ahead: list[_Row] = []
 
     @property
     def in_flight(self) -> Sequence[Future[Any]]:
         return ()
 
     def settle(self) -> None:
-        """Nothing of a capture is ever in flight."""
+        """Store the rows that were read ahead: standard input does not give them a second time."""
+        if self._ahead:
+            self._take(self._ahead)
+            self._ahead = []
 
     def step(self, *, flush: bool) -> bool:
-        if self._done:
-            return False
-        batch = list(islice(self._rows, BATCH))
-        if not batch:
-            self._done = True
-            self._occurrences.close()
-            return False
-        self._take(batch)
-        return True
+        batch = self._ahead or self._read_rows()
+        if batch:
+            self._take(batch)
+        # While this batch is being committed the next one is read and worked out.
+        self._ahead = self._read_rows() if batch else []
+        return bool(batch)
 
-    def _take(self, batch: Sequence[RawLead]) -> None:
-        integration_id = self._run.run.integration_id
+    def _read_rows(self) -> list[_Row]:
+        """The next rows of the source, each with all that can be worked out without the state."""
+        batch = list(islice(self._rows, BATCH))
         raws = [orjson.dumps(row.values) for row in batch]
         contents = [_number(raw) for raw in raws]
-        before = self._occurrences.count(contents)
-        # The second occurrence of a row in one reading is another scan; the same row in another reading is not.
-        digests = [
-            content if not times else _number(b"%d %d" % (content, times))
-            for content, times in zip(contents, before, strict=True)
-        ]
-        rows = [raw.decode() for raw in raws]
-        known = self._store.known(integration_id, digests)
-        fresh = [index for index, digest in enumerate(digests) if not known or (digest, rows[index]) not in known]
-        captured = [self._read(batch[index]) for index in fresh]
-        keys = [
-            "" if batch[index].problem else self._key(found["f"]) for index, found in zip(fresh, captured, strict=True)
-        ]
-        keys = [key or f"row:{digests[index] & _MASK:016x}" for index, key in zip(fresh, keys, strict=True)]
-        leads = self._store.leads(integration_id, list(dict.fromkeys(keys))) if keys else {}
+        rows = []
+        for row, raw, content, times in zip(batch, raws, contents, self._occurrences.count(contents), strict=True):
+            # The second occurrence of a row in one reading is another scan; the same row in another reading is not.
+            digest = content if not times else _number(b"%d %d" % (content, times))
+            data = self._read(row)
+            key = "" if row.problem else self._key(data["f"])
+            rows.append(_Row(row.line, row.problem, raw.decode(), digest, key or f"row:{digest & _MASK:016x}", data))
+        return rows
+
+    def _take(self, batch: Sequence[_Row]) -> None:
+        """Make and change leads from rows, and store them with all that belongs to them in one transaction."""
+        integration_id = self._run.run.integration_id
+        known = self._store.known(integration_id, [row.digest for row in batch])
+        fresh = [row for row in batch if (row.digest, row.raw) not in known] if known else batch
+        keys = list(dict.fromkeys(row.key for row in fresh))
+        leads = self._store.leads(integration_id, keys) if keys else {}
         changes: dict[str, LeadChange] = {}
         captures: list[Capture] = []
-        for index, found, key in zip(fresh, captured, keys, strict=True):
-            row = batch[index]
+        for row in fresh:
+            key = row.key
             change = changes.get(key)
             if change is not None:
-                change.data = merge(change.data, found)
+                change.data = merge(change.data, row.data)
             elif key in leads:
-                change = LeadChange(leads[key].id, key, merge(leads[key].data, found), False, leads[key].status)
+                change = LeadChange(leads[key].id, key, merge(leads[key].data, row.data), False, leads[key].status)
                 changes[key] = change
             else:
-                change = LeadChange(self._next_id, key, found, True, self._ready)
+                change = LeadChange(self._next_id, key, row.data, True, self._ready)
                 changes[key] = change
                 self._next_id += 1
             self._judge(change, row)
-            captures.append(Capture(digests[index], change.id, row.line, rows[index]))
+            captures.append(Capture(row.digest, change.id, row.line, row.raw))
         if self._suppressions:
             self._suppress(list(changes.values()))
         self._store.save(
@@ -260,7 +275,7 @@ class CaptureStage:
                 return key
         return ""
 
-    def _judge(self, change: LeadChange, row: RawLead) -> None:
+    def _judge(self, change: LeadChange, row: _Row) -> None:
         """Decide whether a lead can go on, or waits for somebody to complete it."""
         change.status, change.failure = self._ready, None
         if row.problem:

@@ -104,7 +104,7 @@ class Captures:
         """Store a batch in one transaction: rows, new and changed leads, failures, and the run's row counts."""
         new = [change for change in changes if change.new]
         old = [change for change in changes if not change.new]
-        with self._database.transaction() as db:
+        with self._database.transaction(wait=False) as db:
             db.executemany(
                 "INSERT INTO captures (integration_id, digest, lead_id, run_id, source, line, raw)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
@@ -29,6 +30,8 @@ class Database:
         self.path = Path(path)
         self.lock = threading.RLock()
         self._lock_file: int | None = None
+        self._committer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="commit")
+        self._commit: Future[Any] | None = None
         try:
             _prepare(self.path)
             self.connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=30)
@@ -83,6 +86,8 @@ class Database:
 
     def close(self) -> None:
         with self.lock:
+            self._await_commit()
+            self._committer.shutdown()
             self.connection.close()
             self.release()
 
@@ -108,23 +113,53 @@ class Database:
         self._lock_file = handle
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """One atomic change; everything in it becomes durable together or not at all."""
+    def transaction(self, *, wait: bool = True) -> Iterator[sqlite3.Connection]:
+        """One atomic change; everything in it becomes durable together or not at all.
+
+        Without `wait` the commit goes on in the background, for changes that nothing outside depends on yet: whatever
+        comes next on this database waits for it, and raises what it raised.
+        """
         with self.lock:
-            self.connection.execute("BEGIN IMMEDIATE")
+            self._await_commit()
             try:
+                self.connection.execute("BEGIN IMMEDIATE")
                 yield self.connection
-            except BaseException:
-                self.connection.execute("ROLLBACK")
+                if wait:
+                    self.connection.execute("COMMIT")
+                else:
+                    self._commit = self._committer.submit(self.connection.execute, "COMMIT")
+            except BaseException as error:
+                self._roll_back(error)
                 raise
-            self.connection.execute("COMMIT")
+
+    def _roll_back(self, error: BaseException) -> None:
+        """Undo what was begun. Raises EnvironmentFault where the machine is the reason (a full disk, a lock)."""
+        if self.connection.in_transaction:
+            self.connection.execute("ROLLBACK")
+        if isinstance(error, sqlite3.OperationalError):
+            raise EnvironmentFault(
+                f"the state cannot be written: {error}",
+                where=str(self.path),
+                fix="Make room on the disk, or free the file, then run the same command again: nothing is lost.",
+            ) from error
+
+    def _await_commit(self) -> None:
+        commit, self._commit = self._commit, None
+        if commit is not None:
+            try:
+                commit.result()
+            except sqlite3.Error as error:
+                self._roll_back(error)
+                raise
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with self.lock:
+            self._await_commit()
             return self.connection.execute(sql, parameters).fetchall()
 
     def row(self, sql: str, parameters: Sequence[Any] = ()) -> tuple[Any, ...] | None:
         with self.lock:
+            self._await_commit()
             found: tuple[Any, ...] | None = self.connection.execute(sql, parameters).fetchone()
             return found
 
