@@ -28,6 +28,12 @@ def decision(job: Job) -> Decision:
     return Decision(by, value)
 
 
+def by_of(job: Job) -> str:
+    """The kind of key that a job is tried by now."""
+    by: str = job.payload["keys"][job.rule][0]
+    return by
+
+
 def keys_of(job: Job) -> list[str]:
     """All keys of a job: two jobs that share one may be the same person."""
     return [f"{by}:{value}" for by, value in job.payload["keys"]]
@@ -67,7 +73,7 @@ class MatchStage(CallingStage[_Batch, Sequence[Sequence[Found]]]):
                 run.store.queue.save_matched(run.run.id, [(job, None, None) for job in plain], run.now())
             asking: list[Job] = []
             for job in jobs:
-                same = not asking or decision(job).by == decision(asking[0]).by
+                same = not asking or by_of(job) == by_of(asking[0])
                 # What is blank for one lead is read only when no other lead with its key is about to fill it.
                 if job.payload.get("if_blank") and same and run.in_hand.take(job.lead_id, keys_of(job)):
                     asking.append(job)

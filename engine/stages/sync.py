@@ -16,7 +16,7 @@ from engine.errors import AbortRun, NoAnswer, RetryLater, RunStopped
 from engine.filters import text
 from engine.records import Delivery, Failure, Found, Outcome
 from engine.stages.base import CallingStage, Circumstances
-from engine.stages.match import decision, keys_of
+from engine.stages.match import by_of, decision, keys_of
 from engine.state.queue import Job, Sent
 
 #: Sendings of one delivery before its lead fails.
@@ -104,11 +104,12 @@ class SyncStage(CallingStage[Batch, list[Outcome]]):
             if not keys.isdisjoint(wanted) or not self._busy.isdisjoint(wanted):
                 continue
             keys.update(wanted)
-            group = open_.setdefault(decision(job).by, [])
+            by = by_of(job)
+            group = open_.setdefault(by, [])
             group.append(job)
             if len(group) == size:
                 full.append(Batch(group, kind))
-                del open_[decision(job).by]
+                del open_[by]
                 if len(full) == free:
                     return full
         rest = [Batch(group, kind) for group in open_.values()] if flush else []
@@ -171,7 +172,7 @@ class SyncStage(CallingStage[Batch, list[Outcome]]):
         return [self._sent(job, outcome, waiting) for job in batch.jobs]
 
     def _sent(self, job: Job, outcome: Outcome, waiting: str = "matched") -> Sent:
-        by = decision(job).by
+        by = by_of(job)
         now = self._run.now()
         sent = Sent(job.lead_id, job.delivery_id, "person", outcome.status, by, "failed", outcome.remote_id,
                     outcome.answer, rule=job.rule, attempts=job.attempts + 1)  # fmt: skip
@@ -200,7 +201,7 @@ class SyncStage(CallingStage[Batch, list[Outcome]]):
 
 
 def _later(job: Job, status: str, not_before: float, *, attempts: int) -> Sent:
-    return Sent(job.lead_id, job.delivery_id, "person", "later", decision(job).by, status,
+    return Sent(job.lead_id, job.delivery_id, "person", "later", by_of(job), status,
                 not_before=not_before, rule=job.rule, attempts=attempts)  # fmt: skip
 
 

@@ -227,7 +227,7 @@ class Queue:
             restart_stale(db, leads)
 
     def save_mapped(self, run_id: str, spec_digest: str, stage: str, results: Sequence[Mapped], now: float) -> None:
-        with self._database.transaction() as db:
+        with self._database.transaction(wait=False) as db:
             (next_id,) = db.execute("SELECT coalesce(max(id), 0) + 1 FROM deliveries").fetchone()
             made = [result for result in results if result.payload is not None]
             db.executemany(
@@ -273,7 +273,7 @@ class Queue:
 
     def save_sent(self, run_id: str, account: str, results: Sequence[Sent], now: float) -> None:
         """Store outcomes, remote ids, memberships and failures, and move the leads on."""
-        with self._database.transaction() as db:
+        with self._database.transaction(wait=False) as db:
             db.executemany(
                 "INSERT INTO outcomes (delivery_id, run_id, what, status, matched_by, remote_id, answer, at)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
