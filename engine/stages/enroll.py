@@ -13,7 +13,7 @@ from engine.errors import AbortRun, RetryLater
 from engine.filters import text
 from engine.records import Failure, Outcome
 from engine.stages.base import CallingStage, Circumstances
-from engine.stages.sync import MAX_ATTEMPTS
+from engine.stages.sync import DONE, MAX_ATTEMPTS, record
 from engine.state.queue import Place, Sent
 
 _Batch = Sequence[Place]
@@ -65,17 +65,8 @@ class EnrollStage(CallingStage[_Batch, Sequence[Outcome]]):
                 if len(outcomes) != len(batch):
                     outcomes = [Outcome("later", after=1.0, answer="not one outcome a record")] * len(batch)
                 results += [self._sent(place, outcome) for place, outcome in zip(batch, outcomes, strict=True)]
-        if not results:
-            return False
-        run = self._run
-        run.store.queue.save_sent(run.run.id, run.account, results, run.now())
-        for sent in results:
-            if sent.failure:
-                run.tallies.failed += 1
-                run.on_failure(sent.lead_id, sent.failure)
-            elif sent.status in {"created", "updated", "satisfied"}:
-                run.tallies.members += 1
-        return True
+        self._run.tallies.members += record(self._run, results)
+        return bool(results)
 
     def _outcome_of(self, error: BaseException) -> Outcome:
         if isinstance(error, AbortRun):
@@ -98,7 +89,7 @@ class EnrollStage(CallingStage[_Batch, Sequence[Outcome]]):
             outcome.answer,
             attempts=place.attempts + 1,
         )
-        if outcome.status in {"created", "updated", "satisfied"}:
+        if outcome.status in DONE:
             sent.next_status, sent.attempts = "written", 0
             sent.membership = (place.program_id, place.status)
         elif outcome.status in {"later", "unknown"} and sent.attempts < MAX_ATTEMPTS:

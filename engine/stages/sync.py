@@ -21,6 +21,8 @@ from engine.state.queue import Job, Sent
 
 #: Sendings of one delivery before its lead fails.
 MAX_ATTEMPTS = 6
+#: Outcomes after which the vendor holds what was sent.
+DONE = frozenset({"created", "updated", "satisfied"})
 #: Unanswered sendings of earlier runs that are kept in mind.
 MAX_UNSETTLED = 30_000
 
@@ -50,6 +52,17 @@ def guarded(call: Callable[[Sequence[Delivery]], Sequence[Outcome]], batch: Sequ
     if len(outcomes) != len(batch):
         return [Outcome("unknown", answer=f"{len(outcomes)} outcomes for {len(batch)} records")] * len(batch)
     return outcomes
+
+
+def record(run: Circumstances, results: Sequence[Sent]) -> int:
+    """Store what became of sendings and tell of the failures; returns how many took effect."""
+    if results:
+        run.store.queue.save_sent(run.run.id, run.account, results, run.now())
+    for sent in results:
+        if sent.failure:
+            run.tallies.failed += 1
+            run.on_failure(sent.lead_id, sent.failure)
+    return sum(sent.failure is None and sent.status in DONE for sent in results)
 
 
 class SyncStage(CallingStage[Batch, list[Outcome]]):
@@ -144,17 +157,8 @@ class SyncStage(CallingStage[Batch, list[Outcome]]):
                 if sent.next_status not in {"matched", "unknown"}:
                     self._run.in_hand.drop(job.lead_id)
             results += settled
-        if not results:
-            return False
-        run = self._run
-        run.store.queue.save_sent(run.run.id, run.account, results, run.now())
-        for sent in results:
-            if sent.failure:
-                run.tallies.failed += 1
-                run.on_failure(sent.lead_id, sent.failure)
-            elif sent.status in {"created", "updated", "satisfied"}:
-                run.tallies.sent += 1
-        return True
+        self._run.tallies.sent += record(self._run, results)
+        return bool(results)
 
     def _whole_call(self, batch: Batch, error: BaseException) -> list[Sent]:
         """Outcomes of a call that ended in an exception."""
