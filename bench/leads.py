@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 COLUMNS = ["First Name", "Last Name", "Email", "Company", "Job Title", "Phone", "Mobile", "Address", "City", "State",
@@ -27,12 +28,20 @@ def row(number: int) -> list[str]:
     ]  # fmt: skip
 
 
-def write(path: Path, count: int) -> Path:
-    """Write a CSV of `count` leads."""
+#: The columns of a usual scanner export, as in specs/demo.
+USUAL = ("Badge #", "First Name", "Last Name", "Company", "Job Title", "Email", "Phone", "Country", "Event",
+         "Scan Time", "Lead Type", "Notes", "Booth")  # fmt: skip
+
+
+def write(path: Path, count: int, columns: Sequence[str] = COLUMNS) -> Path:
+    """Write a CSV of `count` leads with these columns."""
+    places = [COLUMNS.index(column) for column in columns]
     with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
-        writer.writerow(COLUMNS)
-        writer.writerows(row(number) for number in range(count))
+        writer.writerow(columns)
+        for number in range(count):
+            cells = row(number)
+            writer.writerow([cells[place] for place in places])
     return path
 
 
@@ -62,6 +71,39 @@ FIELDS = """
     rating: "'A' if lead.lead_type == 'Hot' else 'B'"
     companySize: lead.headcount
     eventScore: {value: lead.budget, type: integer}
+"""
+
+USUAL_SPEC = """
+version: 1
+name: bench
+source:
+  use: csv
+  columns: {"Badge #": badge_id, Booth: booth}
+  qualifiers: {Lead Type: Lead Type}
+enrichment: ENRICHMENT
+destination:
+  use: marketo
+  config:
+    base_url: {env: MARKETO_BASE_URL}
+    client_id: {env: MARKETO_CLIENT_ID}
+    client_secret: {env: MARKETO_CLIENT_SECRET}
+    limits: {calls: null, daily: null}
+mapping:
+  fields:
+    email: lead.email
+    firstName: lead.first_name | title
+    lastName: lead.last_name | title
+    company: lead.company
+    title: lead.job_title | truncate(255)
+    phone: lead.phone
+    country: lead.country
+    leadSource: "'Event: ' ~ lead.event"
+    lastEvent: lead.event
+    boothNotes: lead.notes
+    badgeId: lead.badge_id
+    eventScore: {value: lead.scans, type: integer}
+  qualifiers:
+    Lead Type: {field: leadType, options: {Hot: A, Warm: B, Cold: C}}
 """
 
 SPEC = f"""

@@ -1,1 +1,1 @@
-"""What plugin authors build and test with: the sandbox server base and the conformance suites."""
+"""What plugin authors build and test with: the base of every vendor sandbox."""
