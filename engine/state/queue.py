@@ -127,15 +127,14 @@ class Queue:
         self, integration_id: int, status: str, account: str, limit: int, now: float, hold: str | None = None
     ) -> list[Lead]:
         """Claim leads of a status that are due, in order. `hold` marks them as in flight."""
-        with self._database.transaction() as db:
-            found = db.execute(
-                "SELECT l.id, l.key, p.data, l.sent_digest, l.released, r.remote_id FROM leads l"
-                f" JOIN profiles p ON p.lead_id = l.id LEFT JOIN {remote_ids.JOIN}"
-                " WHERE l.integration_id = ? AND l.status = ? AND l.not_before <= ? ORDER BY l.id LIMIT ?",
-                [account, integration_id, status, now, limit],
-            ).fetchall()
-            if hold:
-                db.executemany("UPDATE leads SET status = ? WHERE id = ?", [(hold, row[0]) for row in found])
+        found = self._database.rows(
+            "SELECT l.id, l.key, p.data, l.sent_digest, l.released, r.remote_id FROM leads l"
+            f" JOIN profiles p ON p.lead_id = l.id LEFT JOIN {remote_ids.JOIN}"
+            " WHERE l.integration_id = ? AND l.status = ? AND l.not_before <= ? ORDER BY l.id LIMIT ?",
+            [account, integration_id, status, now, limit],
+        )
+        if hold:
+            self.hold([row[0] for row in found], hold, now)
         return [_lead(*row) for row in found]
 
     def count(self, integration_id: int, status: str, limit: int, now: float) -> int:
