@@ -90,7 +90,7 @@ def main() -> None:
     lengths = {row.target: 255 for row in integration.mapping.fields}
     fields = [Field(target, kinds.get(target, "string"), length=size) for target, size in lengths.items()]
     mapping = compile_mapping(integration.mapping, names, fields)
-    plan = column_plan(integration.source, invented.COLUMNS)
+    plan = column_plan(integration, invented.COLUMNS)
     people = []
     for number in range(count):
         row = dict(zip(invented.COLUMNS, invented.row(number), strict=True))

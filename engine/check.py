@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 import jsonschema
@@ -100,10 +102,19 @@ def check(integration: Integration, plugins: Plugins) -> list[SpecError]:
     for name in integration.required:
         if name not in names.fields:
             finder.problem(f"unknown lead field {name!r}", "required", suggestion(name, names.fields))
+    _check_source(finder)
     _check_matching(finder, vendor, names)
     _check_mapping(finder, vendor, names)
     order = {place: index for index, place in enumerate(dict.fromkeys(p.where for p in finder.problems))}
     return sorted(finder.problems, key=lambda problem: order[problem.where])
+
+
+def _check_source(finder: _Finder) -> None:
+    """A column that becomes a field of one's own is fine, unless the name is a known one mistyped."""
+    for column, field in finder.integration.source.columns.items():
+        meant = get_close_matches(field, LEAD_FIELDS, n=1, cutoff=0.85)
+        if field not in LEAD_FIELDS and meant:
+            finder.problem(f"{field!r} is no lead field", f"source.columns.{column}", f"Did you mean {meant[0]!r}?")
 
 
 def _check_matching(finder: _Finder, vendor: type[Vendor] | None, names: Names) -> None:
@@ -148,6 +159,18 @@ def _check_mapping(finder: _Finder, vendor: type[Vendor] | None, names: Names) -
         if program.qualifier and program.qualifier not in finder.integration.source.qualifiers:
             finder.problem(f"the source has no qualifier {program.qualifier!r}", f"{at}.status_from",
                            suggestion(program.qualifier, finder.integration.source.qualifiers))  # fmt: skip
+
+
+def unset_variables(integration: Integration) -> list[str]:
+    """The environment variables that a run of this integration needs and that are not set now."""
+    configs = [integration.source.config, *(step.config for step in integration.enrichment)]
+    references = [
+        value
+        for config in (*configs, integration.destination.config)
+        for value in config.values()
+        if is_reference(value) and "env" in value and "default" not in value and not value.get("optional")
+    ]
+    return [str(value["env"]) for value in references if not os.environ.get(str(value["env"]))]
 
 
 def refuse_if_wrong(integration: Integration, plugins: Plugins) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -23,6 +24,13 @@ def text(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return ";".join(text(item) for item in value)
     return str(value)
+
+
+def fold(value: str) -> str:
+    """A text reduced to what identity and events are compared by: compatibility forms, case and white space folded."""
+    if not value.isascii():
+        value = unicodedata.normalize("NFKC", value)
+    return " ".join(value.casefold().split())
 
 
 def bounded(value: str) -> str:

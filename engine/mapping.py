@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.casts import CASTS, TEXT_TYPES
 from engine.expressions import Expression, ExpressionError, Names, parse, suggestion
-from engine.filters import text
+from engine.filters import fold, text
 from engine.records import Answer, Failure, Field, Lead, Membership, Program, Write
 from engine.specs import FieldRow, MappingSpec, ProgramRow, QualifierRow
 
@@ -206,9 +206,9 @@ def _no_option(qualifier: str, answer: str, target: str) -> Failure:
 
 def _membership(row: ProgramRow, lead: Lead, known: Mapping[str, Program] | None) -> Membership | Failure | None:
     """The membership that a row gives a lead, None where it does not apply to it."""
-    if row.event and row.event not in lead.events:
-        return None
-    if (lead.events[row.event] if row.event else lead.scans) < row.min_scans:
+    wanted = fold(row.event)
+    scans = sum(count for event, count in lead.events.items() if not wanted or fold(event) == wanted)
+    if scans < max(1, row.min_scans):
         return None
     status = row.status
     given = lead.qualifiers.get(row.qualifier) if row.qualifier else None

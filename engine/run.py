@@ -20,7 +20,7 @@ from engine.plugins import Plugins, build
 from engine.records import Failure, Lead
 from engine.specs import Integration, resolve
 from engine.stages.base import Circumstances, Stage, Tallies
-from engine.stages.capture import CaptureStage
+from engine.stages.capture import CaptureStage, column_plan
 from engine.stages.enrich import EnrichStage, Waterfall, WaterfallStep
 from engine.stages.enroll import EnrollStage
 from engine.stages.map import Keys, MapStage
@@ -152,17 +152,25 @@ class Run:
             )
         folder = Path.cwd() if self.path else self.integration.folder
         adapter = self.plugins.source(spec.use)
-        config = resolve(spec.config, adapter.secrets, self.integration.folder, where="source.config")
+        config = resolve(
+            spec.config, adapter.secrets, self.integration.folder, where="source.config", place=self.integration.place
+        )
         source = build(adapter, {**config, "path": path}, self._context(folder)[0])
         self._adapters.append(source)
-        source.columns()
+        column_plan(self.integration, source.columns())
         return source
 
     def _vendor(self) -> tuple[Vendor, LimitedGate]:
         spec = self.integration.destination
         adapter = self.plugins.vendor(spec.use)
         context, gate = self._context()
-        config = resolve(spec.config, adapter.secrets, self.integration.folder, where="destination.config")
+        config = resolve(
+            spec.config,
+            adapter.secrets,
+            self.integration.folder,
+            where="destination.config",
+            place=self.integration.place,
+        )
         vendor = build(adapter, config, context)
         self._adapters.append(vendor)
         return vendor, gate
@@ -174,7 +182,9 @@ class Run:
         for index, spec in enumerate(self.integration.enrichment):
             adapter = self.plugins.enricher(spec.use)
             where = f"enrichment.{index}.config"
-            config = resolve(spec.config, adapter.secrets, self.integration.folder, where=where)
+            config = resolve(
+                spec.config, adapter.secrets, self.integration.folder, where=where, place=self.integration.place
+            )
             context, gate = self._context()
             enricher = build(adapter, config, replace(context, min_confidence=spec.min_confidence))
             gate.declare(f"enricher:{enricher.name}", enricher.limits)
@@ -222,10 +232,13 @@ class Run:
         mode = self.integration.destination.sync_mode
         if mode == "automatic":
             self.store.queue.release_all(run.run.integration_id)
-        stages += [EnrichStage(run, waterfall), MapStage(run, mapping, keys)]
+        mapper = MapStage(run, mapping, keys)
+        stages += [EnrichStage(run, waterfall), mapper]
         if mode != "disabled":
             stages += [MatchStage(run, vendor), SyncStage(run, vendor), EnrollStage(run, vendor)]
         self._loop(stages)
+        for text in mapper.notes():
+            run.note(text)
 
     def _loop(self, stages: Sequence[Stage]) -> None:
         """Step every stage in turn until nothing is left to do. Raises the first AbortRun, after settling the rest."""

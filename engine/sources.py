@@ -154,7 +154,11 @@ class _FileSource(Source):
                     self._stream = io.BufferedReader(io.FileIO(path), _SAMPLE)
                     self._size = os.fstat(self._stream.fileno()).st_size
                 except OSError as error:
-                    raise SpecError(f"cannot read the source: {error.strerror}", where=str(path)) from error
+                    raise SpecError(
+                        f"cannot read the source: {error.strerror}",
+                        where=str(path),
+                        fix="Name a file that can be read: `engine run SPEC FILE`, or `source.path` in the spec.",
+                    ) from error
             self._text = _Lines(self._stream, encoding)
         return self._text
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jsonschema
-from jsonschema.exceptions import best_match
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -199,7 +198,11 @@ class _Reader:
         where = self.places.get(key)
         target = path.parent / value
         if not target.is_file():
-            self.problems.append(SpecError(f"{key}: there is no file {str(target)!r}", where=where))
+            self.problems.append(
+                SpecError(
+                    f"{key}: there is no file {str(target)!r}", where=where, fix="Paths start at the spec's folder."
+                )
+            )
             return None
         plain = self.read(target, kind, key)
         if not inner:
@@ -236,6 +239,7 @@ def _parse(path: Path) -> Any:
         where = Place(str(path), mark.line + 1, mark.column + 1) if mark else str(path)
         near = content.splitlines()[max(0, mark.line - 2) : mark.line + 1] if mark else []
         hint = "A # after a space starts a comment: put such a name in quotes." if any(" #" in x for x in near) else ""
+        hint = "Indent with spaces: YAML takes no tabs." if any("\t" in line for line in near) else hint
         raise SpecError(f"YAML: {error.problem or error.context}", where=where, fix=hint) from error
     except (YAMLError, ValueError, RecursionError) as error:
         raise SpecError(f"YAML: {error}", where=str(path)) from error
@@ -272,10 +276,15 @@ def _plain(node: Any, path: Path, at: str, places: dict[str, Place]) -> Any:
 
 def _explain(error: jsonschema.ValidationError, places: Mapping[str, Place], path: Path) -> SpecError:
     """Say what the schema refuses in the author's terms: where, what, and which name was probably meant."""
-    specific = best_match(error.context) if error.context else None
-    if specific is not None and error.validator in {"oneOf", "anyOf"}:
-        inside = [inner for inner in error.context or () if inner.validator != "type"]
-        error = best_match(inside) if inside else error
+    while error.context:
+        # Of the alternatives, the one that the author meant is the one that got furthest.
+        here = list(error.absolute_path)
+        inside = [
+            inner for inner in error.context if not (inner.validator == "type" and list(inner.absolute_path) == here)
+        ]
+        if not inside:
+            break
+        error = max(inside, key=lambda inner: len(inner.absolute_path))
     at = ".".join(str(part) for part in error.absolute_path)
     place = places.get(at, Place(str(path), 1, 1))
     message, fix = error.message, ""
@@ -290,6 +299,11 @@ def _explain(error: jsonschema.ValidationError, places: Mapping[str, Place], pat
         message = f"{error.message.split(' ')[0]} is missing"
     elif error.validator == "const":
         message = f"must be {error.validator_value!r}"
+    elif error.validator == "enum" and isinstance(error.instance, str):
+        fix = suggestion(error.instance, [str(option) for option in cast(list[object], error.validator_value)])
+    elif error.validator == "pattern":
+        message = f"{error.instance!r} is no name of this kind"
+        fix = "Lower-case letters, digits and _ (for the integration also - and .), beginning with a letter."
     return SpecError(f"{at}: {message}" if at else message, where=place, fix=fix)
 
 
@@ -348,6 +362,7 @@ def resolve(
     *,
     where: str,
     environ: Mapping[str, str] | None = None,
+    place: Callable[[str], Place] | None = None,
 ) -> dict[str, Any]:
     """Replace every {env: NAME, default: …} and {file: path} by its text. Raises SpecError naming the setting.
 
@@ -358,7 +373,11 @@ def resolve(
     for key, value in config.items():
         setting = f"{where}.{key}"
         if is_reference(value):
-            found = _referred(value, folder, setting, environ)
+            try:
+                found = _referred(value, folder, setting, environ)
+            except SpecError as error:
+                error.where = place(setting) if place else None
+                raise
             if found is not None:
                 resolved[key] = found
                 if key in secrets:
@@ -384,4 +403,7 @@ def _referred(value: Mapping[str, Any], folder: Path, setting: str, environ: Map
     try:
         return path.read_text("utf-8").strip()
     except OSError as error:
-        raise SpecError(f"{setting}: cannot read {str(path)!r}: {error.strerror}") from error
+        raise SpecError(
+            f"{setting}: cannot read {str(path)!r}: {error.strerror}",
+            fix="Correct the path, or make the file readable.",
+        ) from error

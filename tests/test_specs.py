@@ -171,7 +171,7 @@ def test_the_digest_changes_with_anything_that_the_spec_refers_to(write: Write, 
         ("version: 1", "version: 2", "version", "must be 1", ""),
         ("name: expo-to-shelf\n", "", "version", "'name' is missing", ""),
         ("min_confidence: 0.5", "min_confidence: 5", "min_confidence", "maximum of 1", ""),
-        ("identity: [email, name]", "identity: [emale]", "emale", "'emale' is not one of", ""),
+        ("identity: [email, name]", "identity: [emale]", "emale", "'emale' is not one of", "Did you mean 'email'?"),
         ("  - {by: email, value: lead.email}", "  - {by: email}", "{by: email}", "'value' is missing", ""),
     ],
 )

@@ -26,9 +26,12 @@ def check(integration: tuple[Path, ...], as_json: bool) -> None:
     """Show everything that is wrong with INTEGRATION (one or more specs), without sending anything."""
     loaded = plugin_loader.load()
     problems: list[SpecError] = []
+    unset: dict[str, None] = {}
     for path in integration:
         try:
-            problems += checking.check(specs.load(path), loaded)
+            spec = specs.load(path)
+            problems += checking.check(spec, loaded)
+            unset.update(dict.fromkeys(checking.unset_variables(spec)))
         except specs.SpecErrors as error:
             problems += error.problems
         except SpecError as error:
@@ -40,6 +43,8 @@ def check(integration: tuple[Path, ...], as_json: bool) -> None:
             click.echo(str(problem), err=True)
         verdict = counted(len(problems), "problem") if problems else "nothing is wrong"
         click.echo(f"{', '.join(map(str, integration))}: {verdict}", err=bool(problems))
+        if unset:
+            click.echo(f"note: to be set before a run: {', '.join(unset)}", err=bool(problems))
     sys.exit(2 if problems else 0)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -63,10 +65,11 @@ def chosen(store: Store, integration: str | None) -> str:
     return integration
 
 
-def where_options(store: Store, integration: str) -> str:
-    """What a further command needs to mean the same state and integration, in front of its own words."""
-    state = "" if str(store.database.path) == DEFAULT_STATE else f" --state {store.database.path}"
-    return state + (f" --integration {integration}" if len(store.runs.integrations()) > 1 else "")
+def where_options(store: Store, integration: str = "") -> str:
+    """What a further command needs to mean the same state (and integration), in front of its own words."""
+    path = str(store.database.path)
+    state = "" if path == os.environ.get("ENGINE_STATE", DEFAULT_STATE) else f" --state {shlex.quote(path)}"
+    return state + (f" --integration {integration}" if integration and len(store.runs.integrations()) > 1 else "")
 
 
 def counted(count: int, what: str) -> str:
@@ -78,11 +81,18 @@ def print_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
     sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode() + "\n")
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """A reader that has seen enough is no failure."""
+        self.quiet = True
+        sys.exit(0)
+
+
 def console(*, stderr: bool = False) -> Console:
     """Rich output: colours and full width on a terminal, plain text elsewhere."""
-    found = Console(stderr=stderr, highlight=False)
+    found = _Console(stderr=stderr, highlight=False)
     if not found.is_terminal:
-        found = Console(stderr=stderr, highlight=False, width=200, color_system=None)
+        found = _Console(stderr=stderr, highlight=False, width=200, color_system=None)
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -33,6 +34,7 @@ from engine.cli.common import (
 )
 from engine.cli.progress import RunProgress
 from engine.codes import OWNERS
+from engine.errors import SpecError
 from engine.run import Run, Summary
 from engine.stages import reconcile as reconciling
 from engine.state import Store
@@ -53,7 +55,8 @@ def run(integration: Path, source: str | None, state: Path, as_json: bool, quiet
     spec = specs.load(integration)
     with Store(state) as store:
         summary = execute(Run(spec, store, plugin_loader.load(), path=source), quiet=quiet or as_json)
-        report(summary, store, as_json=as_json, again=f"engine run {integration}" + (f" {source}" if source else ""))
+        again = shlex.join(["engine", "run", str(integration), *([source] if source else [])])
+        report(summary, store, as_json=as_json, again=again)
     sys.exit(summary.exit_code)
 
 
@@ -68,7 +71,8 @@ def execute(running: Run, *, quiet: bool) -> Summary:
 def _interruptible(stop: threading.Event) -> Iterator[None]:
     def ask(number: int, frame: FrameType | None) -> None:
         if stop.is_set():
-            raise KeyboardInterrupt
+            click.echo("stopped at once; the same command goes on where it stopped", err=True)
+            os._exit(130)  # the calls in flight are left alone: the next run looks them up
         stop.set()
         click.echo("\nstopping: waiting for the calls in flight (press Ctrl-C again to stop at once)", err=True)
 
@@ -90,6 +94,8 @@ def report(summary: Summary, store: Store, *, as_json: bool, again: str) -> None
         return
     out = console()
     done = summary.this_run
+    if summary.status == "aborted":
+        click.echo(f"error: {summary.message}", err=True)
     out.print(f"[bold]{summary.integration}[/bold]  run {summary.run}  {summary.status} in {summary.seconds:.1f} s")
     out.print(
         f"  {done['rows']} rows read, {done['known_rows']} of them captured before;"
@@ -103,22 +109,21 @@ def report(summary: Summary, store: Store, *, as_json: bool, again: str) -> None
         print_groups(groups)
     for note in summary.notes:
         out.print(f"note: {note}", markup=False)
-    if summary.status == "aborted":
-        click.echo(f"error: {summary.message}", err=True)
     _next_commands(summary, store, again)
 
 
 def _next_commands(summary: Summary, store: Store, again: str) -> None:
     lines = []
     where = where_options(store, summary.integration)
+    state = where_options(store)
     if summary.totals["failed"]:
         lines.append(f"engine reconcile list{where}    # see why leads failed, and who fixes it")
     if summary.totals["frozen"]:
         lines.append(f"engine release{where}    # let the leads go that are held in Pre-Sync")
     if summary.status == "interrupted":
-        lines.append(f"{again}    # go on where this run stopped")
+        lines.append(f"{again}{state}    # go on where this run stopped")
     elif summary.status == "aborted":
-        lines.append(f"{again}    # once the cause is removed: nothing is lost, nothing is sent twice")
+        lines.append(f"{again}{state}    # once the cause is removed: nothing is lost, nothing is sent twice")
     if lines:
         click.echo("next:")
         for line in lines:
@@ -126,10 +131,12 @@ def _next_commands(summary: Summary, store: Store, again: str) -> None:
 
 
 def print_totals(totals: Mapping[str, int], written: Mapping[str, int]) -> None:
-    made = table("#captured", "#duplicate", "#pre-sync", "#cleared", "#failed", "#ignored", "#suppressed", "#created",
-                 "#updated", "#memberships")  # fmt: skip
-    names = ("captured", "duplicate", "presync", "cleared", "failed", "ignored", "suppressed")
-    made.add_row(*(str(totals[name]) for name in names), *(str(count) for count in written.values()))
+    shown = {"captured": totals["captured"], "duplicate": totals["duplicate"], "pre-sync": totals["presync"],
+             "cleared": totals["cleared"], "failed": totals["failed"]}  # fmt: skip
+    shown.update({name: totals[name] for name in ("ignored", "suppressed") if totals[name]})
+    shown.update({"created": written["created"], "updated": written["updated"], "members": written["memberships"]})
+    made = table(*(f"#{name}" for name in shown))
+    made.add_row(*map(str, shown.values()))
     console().print(made)
     if totals["frozen"]:
         console().print(f"  {totals['frozen']} of the Pre-Sync leads are Frozen: held by the sync mode manual")
@@ -143,7 +150,7 @@ def print_groups(groups: list[reconciling.Group]) -> None:
         what = f"{code.name} {group.vendor_code}".strip() + (f"  ({group.field})" if group.field else "")
         retry = "a retry can succeed as it is" if code.retryable else "retry after the fix"
         out.print(f"[bold]{group.leads:>7}  {escape(what)}[/bold]  {OWNERS[code.owner]}, {retry}")
-        out.print(Padding(escape(f"{code.meaning}\ne.g. {group.message}\nfix: {code.fix}"), (0, 0, 0, 9)))
+        out.print(Padding(escape(f"{code.meaning}\ne.g. {group.message}\nfix: {code.fix}"), (0, 0, 0, 9), expand=False))
 
 
 @click.command()
@@ -188,6 +195,11 @@ def release(event: str | None, leads: tuple[str, ...], integration: str | None, 
             meant = {id for text in leads for id in store.reports.find(name, text)}
             frozen = [id for id in frozen if id in meant]
 
+        if not frozen:
+            raise SpecError(
+                f"no lead of {name} is held" + (" that is meant by these options" if event or leads else "")
+            )
+
         def let_go() -> None:
             store.queue.release(frozen)
             click.echo(f"{counted(len(frozen), 'lead')} released", err=True)
@@ -208,7 +220,7 @@ def run_again(
         last = store.runs.last(integration)
         spec = specs.load(last.spec_path if last else "")
     summary = execute(Run(spec, store, plugin_loader.load(), capture=False, prepare=prepare), quiet=as_json)
-    report(summary, store, as_json=as_json, again=f"engine run {spec.path}")
+    report(summary, store, as_json=as_json, again=shlex.join(["engine", "run", str(spec.path)]))
     return summary.exit_code
 
 

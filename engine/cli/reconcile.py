@@ -34,15 +34,16 @@ def reconcile() -> None:
 
 @reconcile.command("list")
 @click.option("--group", "code", help="The leads of one group, by code.")
+@click.option("--ignored", is_flag=True, help="The leads that are ignored, instead of those that have failed.")
 @integration_option
 @state_option
 @json_option
-def list_(code: str | None, integration: str | None, state: Path, as_json: bool) -> None:
-    """Show the groups of failed leads, or with --group the leads of one."""
+def list_(code: str | None, ignored: bool, integration: str | None, state: Path, as_json: bool) -> None:
+    """Show the groups of failed leads, or with --group the leads of one, or with --ignored those left aside."""
     with existing_store(state) as store:
         name = chosen(store, integration)
-        if code:
-            failed = reconciling.select(store, name, (), code)
+        if code or ignored:
+            failed = reconciling.select(store, name, (), code, "ignored" if ignored else "failed")
             if as_json:
                 print_json({"schema_version": 1, "integration": name, "leads": failed})
                 return
@@ -177,10 +178,10 @@ def ignore(leads: tuple[str, ...], code: str | None, reason: str, undo: bool, in
         raise click.UsageError("name leads or a --group")
     with existing_store(state) as store:
         name = chosen(store, integration)
+        found = reconciling.select(store, name, leads, code, "ignored" if undo else "failed")
+        ids = [lead["lead"] for lead in found]
         if undo:
-            ids = [id for text in leads for id in store.reports.find(name, text)]
             store.queue.unignore(ids)
         else:
-            ids = [lead["lead"] for lead in reconciling.select(store, name, leads, code)]
             store.queue.ignore(ids, reason)
         click.echo(f"{counted(len(ids), 'lead')} {'no longer ' if undo else ''}ignored")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -15,8 +14,9 @@ import orjson
 from engine.adapters import Source
 from engine.errors import SpecError
 from engine.expressions import suggestion
+from engine.filters import fold
 from engine.records import LEAD_FIELDS, Failure, RawLead
-from engine.specs import Integration, SourceSpec
+from engine.specs import Integration
 from engine.stages.base import Circumstances
 from engine.state.captures import Capture, LeadChange, Occurrences
 
@@ -48,14 +48,16 @@ def recognise(column: str) -> str | None:
     return next((field for field in LEAD_FIELDS if _squeeze(field) == squeezed), _ALIASES.get(squeezed))
 
 
-def column_plan(profile: SourceSpec, header: Sequence[str]) -> list[tuple[str, str]]:
+def column_plan(integration: Integration, header: Sequence[str]) -> list[tuple[str, str]]:
     """Which column becomes which field. Raises SpecError where the profile names a column that is not there."""
+    profile = integration.source
     if header:
         named = [*profile.columns, *(row.column for row in profile.qualifiers.values())]
         absent = [name for name in named if name not in header]
         if absent:
             raise SpecError(
                 f"the source has no column {absent[0]!r}",
+                where=integration.place(f"source.columns.{absent[0]}"),
                 why=f"its columns are: {', '.join(header)}",
                 fix=suggestion(absent[0], header) or "Correct `source.columns` or the file.",
             )
@@ -68,13 +70,6 @@ def column_plan(profile: SourceSpec, header: Sequence[str]) -> list[tuple[str, s
             plan.append((column, field))
             taken.add(field)
     return plan
-
-
-def fold(value: str) -> str:
-    """A text reduced to what identity compares: compatibility forms, case and white space folded."""
-    if not value.isascii():
-        value = unicodedata.normalize("NFKC", value)
-    return " ".join(value.casefold().split())
 
 
 def _by_remote_id(fields: Mapping[str, str]) -> str:
@@ -141,7 +136,7 @@ class CaptureStage:
         self._run = circumstances
         self._source = source
         integration = circumstances.integration
-        self._plan = column_plan(integration.source, source.columns())
+        self._plan = column_plan(integration, source.columns())
         self._answers = [(name, row.column, row.separator) for name, row in integration.source.qualifiers.items()]
         self._identity = [_IDENTITY[kind] for kind in integration.identity]
         # Where there is nothing to enrich, enrichment is finished.

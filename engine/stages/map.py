@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from engine.casts import EMAIL
-from engine.filters import text
+from engine.filters import fold, text
 from engine.mapping import Compiled
 from engine.records import Failure, Lead, Write
 from engine.stages.base import Circumstances
@@ -60,6 +60,8 @@ class MapStage:
         ready = "mapped" if mapping.reads_blanks else "matched"
         self._ready = "mapped" if mode == "disabled" else ready
         self._hold = mode == "manual"
+        #: The events of the leads that were mapped, for comparing them with the spec's.
+        self.events: set[str] = set()
 
     @property
     def in_flight(self) -> Sequence[Future[Any]]:
@@ -74,6 +76,7 @@ class MapStage:
         leads = queue.leads(run.run.integration_id, "enriched", run.account, BATCH, run.now())
         if not leads:
             return False
+        self.events.update(event for lead in leads for event in lead.events if event)
         results = [self._map(lead) for lead in leads]
         queue.save_mapped(run.run.id, run.run.spec_digest, self.name, results, run.now())
         run.tallies.mapped += len(results)
@@ -84,6 +87,20 @@ class MapStage:
             elif result.status == "written":
                 run.tallies.unchanged += 1
         return True
+
+    def notes(self) -> list[str]:
+        """Events on one side only: a mistyped event would otherwise pass as a lead without a program."""
+        rows = {row.event: fold(row.event) for row in self._run.integration.mapping.programs if row.event}
+        seen = {event: fold(event) for event in sorted(self.events)}
+        if not rows or not seen:
+            return []
+        listed = ", ".join(seen)
+        return [
+            *(f"no lead was captured at {event!r}, which a program names (events of this run: {listed})"
+              for event, folded in rows.items() if folded not in seen.values()),
+            *(f"no program names the event {event!r}: its leads get no membership"
+              for event, folded in seen.items() if folded not in rows.values()),
+        ]  # fmt: skip
 
     def _map(self, lead: Lead) -> Mapped:
         try:

@@ -55,14 +55,16 @@ class Retry:
     left: Sequence[tuple[int, str]]
 
 
-def select(store: Store, integration: str, wanted: Sequence[str], code_name: str | None) -> list[dict[str, Any]]:
-    """The failed leads that people mean: by id, address or key, by group, or all. Raises SpecError."""
-    failed = store.reports.failed(integration, code_name)
+def select(
+    store: Store, integration: str, wanted: Sequence[str], code_name: str | None, status: str = "failed"
+) -> list[dict[str, Any]]:
+    """The failed (or ignored) leads that people mean: by id, address or key, by group, or all. Raises SpecError."""
+    failed = store.reports.failed(integration, code_name, status)
     if code_name and not failed:
-        codes = sorted({group.code.name for group in groups(store, integration)})
+        codes = sorted({lead["code"] for lead in store.reports.failed(integration, status=status)})
         raise SpecError(
-            f"no lead has failed with {code_name}",
-            why=f"groups: {', '.join(codes) or 'none'}",
+            f"no lead is {status} with {code_name}",
+            why=f"codes of {status} leads: {', '.join(codes) or 'none'}",
             fix=suggestion(code_name, codes),
         )
     if not wanted:
@@ -73,7 +75,10 @@ def select(store: Store, integration: str, wanted: Sequence[str], code_name: str
         if not found:
             raise SpecError(f"no lead of {integration} is {text!r}", fix="Give its number, address or key.")
         ids.update(found)
-    return [lead for lead in failed if lead["lead"] in ids]
+    chosen = [lead for lead in failed if lead["lead"] in ids]
+    if not chosen:
+        raise SpecError(f"none of these leads is {status}", fix="`engine reconcile show LEAD` tells where a lead is.")
+    return chosen
 
 
 def retry(store: Store, integration: Integration, failed: Sequence[dict[str, Any]], now: float) -> Retry:

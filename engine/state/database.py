@@ -36,9 +36,20 @@ class Database:
             _prepare(self.path)
             self.connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=30)
         except (OSError, sqlite3.Error) as error:
-            raise EnvironmentFault(f"cannot open the state: {error}", where=str(self.path)) from error
+            raise EnvironmentFault(
+                f"cannot open the state: {error}",
+                where=str(self.path),
+                fix="Name a file in a folder that can be written, with --state.",
+            ) from error
         try:
             self._set_up(check)
+        except sqlite3.OperationalError as error:
+            self.connection.close()
+            raise EnvironmentFault(
+                f"the state cannot be used: {error}",
+                where=str(self.path),
+                fix="See whether another run is at work on it, and that file and folder can be written.",
+            ) from error
         except sqlite3.DatabaseError as error:
             self.connection.close()
             raise EnvironmentFault(

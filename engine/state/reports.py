@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from engine.state.database import Database, key_hash, marks
+from engine.state.database import Database, key_hash
 from engine.state.queue import TERMINAL
 
 
@@ -75,11 +75,19 @@ class Reports:
         )
 
     def groups(self, integration: str) -> list[tuple[str, str, str, str, int]]:
-        """Failed leads by (code, vendor code, field), with an example's message and the count, largest first."""
+        """Failed leads by (code, vendor code, field), with the first one's message and place, and the count."""
         return [
-            (str(code), str(vendor), str(field), str(message), int(count))
-            for code, vendor, field, message, count in self._database.rows(
-                "SELECT f.code, f.vendor_code, f.field, min(f.message), count(*) FROM failures f"
+            (
+                str(code),
+                str(vendor),
+                str(field),
+                message if str(place) in message else f"{message} ({place})",
+                int(count),
+            )
+            for code, vendor, field, message, count, _, place in self._database.rows(
+                "SELECT f.code, f.vendor_code, f.field, f.message, count(*), min(l.id),"
+                " (SELECT c.source || ':' || c.line FROM captures c WHERE c.lead_id = l.id ORDER BY c.id LIMIT 1)"
+                " FROM failures f"
                 " JOIN leads l ON l.id = f.lead_id JOIN integrations i ON i.id = l.integration_id"
                 " WHERE i.name = ? AND l.status = 'failed' AND f.resolved_at IS NULL"
                 " GROUP BY f.code, f.vendor_code, f.field ORDER BY count(*) DESC, f.code, f.vendor_code, f.field",
@@ -87,15 +95,15 @@ class Reports:
             )
         ]
 
-    def failed(self, integration: str, code: str | None = None, limit: int = -1) -> list[dict[str, Any]]:
-        """Failed leads with their reason and where they were captured first."""
+    def failed(self, integration: str, code: str | None = None, status: str = "failed") -> list[dict[str, Any]]:
+        """Failed (or ignored) leads with their reason and where they were captured first."""
         found = self._database.rows(
             "SELECT l.id, l.key, f.code, f.field, f.message, f.stage,"
             " (SELECT c.source || ':' || c.line FROM captures c WHERE c.lead_id = l.id ORDER BY c.id LIMIT 1)"
             " FROM leads l JOIN failures f ON f.lead_id = l.id AND f.resolved_at IS NULL"
             " JOIN integrations i ON i.id = l.integration_id"
-            " WHERE i.name = ? AND l.status = 'failed' AND (? IS NULL OR f.code = ?) ORDER BY l.id LIMIT ?",
-            [integration, code, code, limit],
+            " WHERE i.name = ? AND l.status = ? AND (? IS NULL OR f.code = ?) ORDER BY l.id",
+            [integration, status, code, code],
         )
         names = ("lead", "key", "code", "field", "message", "stage", "captured_at")
         return [dict(zip(names, row, strict=True)) for row in found]
@@ -182,13 +190,6 @@ class Reports:
                 [lead_id],
             ),
         }
-
-    def delayed(self, leads: Sequence[int]) -> int:
-        """How many of these leads wait for a time to come."""
-        found = self._database.row(
-            f"SELECT count(*) FROM leads WHERE id IN ({marks(len(leads))}) AND not_before > 0", list(leads)
-        )
-        return int(found[0]) if found else 0
 
     def _all(self, names: Sequence[str], sql: str, parameters: Sequence[Any]) -> list[dict[str, Any]]:
         rows = [dict(zip(names, row, strict=True)) for row in self._database.rows(sql, parameters)]
