@@ -33,6 +33,7 @@ CREATE TABLE runs (                     -- one row for each `engine run` or retr
     integration_id INTEGER NOT NULL REFERENCES integrations,
     spec_path TEXT NOT NULL,            -- where the spec was read, so that a retry can read it again
     spec_digest TEXT NOT NULL,          -- of the spec and all it refers to
+    account TEXT NOT NULL,              -- the remote account that it wrote to
     source TEXT NOT NULL,               -- what was captured from, for people
     status TEXT NOT NULL,               -- running, done, interrupted or aborted
     started_at REAL NOT NULL,           -- Unix time

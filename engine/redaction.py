@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 _SECRET_PARAMETER = re.compile(
@@ -18,14 +19,15 @@ _SHORTEST = 6
 def remember_secret(value: str) -> None:
     """From now on, replace this text wherever `redact` or `without_secrets` meets it."""
     if len(value) >= _SHORTEST:
-        _KNOWN.add(value)
+        _KNOWN.update((value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]))
 
 
 def without_secrets(text: str) -> str:
     """Replace the secrets that are known by `***`. Cheap enough for every answer that is stored."""
     for secret in _KNOWN:
         if secret in text:
-            text = text.replace(secret, "***")
+            # Digits become other digits: they may stand in a JSON number.
+            text = text.replace(secret, "9" * len(secret) if secret.isdecimal() else "***")
     return text
 
 

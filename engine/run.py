@@ -108,7 +108,8 @@ class Run:
             integration.digest,
             source.label if source else "retry",
             self.now(),
-            vendor.settle_after,
+            account=vendor.account,
+            settle_after=vendor.settle_after,
         )
         gate.declare(vendor.account, vendor.limits)
         self.circumstances = Circumstances(
@@ -125,6 +126,8 @@ class Run:
             self._drive(source, vendor)
         except AbortRun as raised:
             error = raised
+        except RunStopped:
+            self.circumstances.log.info("stopped before the vendor was reached")
         if source:
             for text in source.notes():
                 self.circumstances.note(f"{source.label}: {text}")
@@ -204,8 +207,10 @@ class Run:
                 ids = list(dict.fromkeys(row.program_id for row in spec.programs))
                 programs = vendor.programs(ids) if ids else None
                 break
+            except RunStopped:
+                raise
             except RetryLater as error:
-                if attempt == CONNECT_TRIES - 1 or self.stop.is_set():
+                if attempt == CONNECT_TRIES - 1:
                     raise VendorUnavailable(
                         f"{vendor.name} cannot be reached: {error.what}",
                         where=error.where,
@@ -275,12 +280,12 @@ class Run:
     def _wait(self, stages: Sequence[Stage]) -> bool:
         """Wait for a call to end or a delayed lead to come due; False when there is nothing to wait for."""
         assert self.circumstances is not None  # noqa: S101 - set before the loop
-        due = self.store.queue.next_due(self.circumstances.run.integration_id, _WAITING, self.now())
-        pause = 0.25 if due is None else min(0.25, max(0.0, due - self.now()))
         futures = [future for stage in stages for future in stage.in_flight]
         if futures:
-            wait(futures, timeout=pause, return_when=FIRST_COMPLETED)
+            wait(futures, timeout=0.25, return_when=FIRST_COMPLETED)
             return True
+        due = self.store.queue.next_due(self.circumstances.run.integration_id, _WAITING, self.now())
+        pause = 0.25 if due is None else min(0.25, max(0.0, due - self.now()))
         if due is None or len(stages) <= 1:
             return False
         self.stop.wait(pause)

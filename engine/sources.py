@@ -288,7 +288,9 @@ def _unique(names: list[str]) -> tuple[list[str], list[str]]:
         name = given or f"column {index + 1}"
         seen[name] = seen.get(name, 0) + 1
         if seen[name] > 1:
-            name = f"{name} ({seen[name]})"
+            while (numbered := f"{name} ({seen[name]})") in names or numbered in unique:
+                seen[name] += 1
+            name = numbered
             renamed.append(name)
         unique.append(name)
     return unique, renamed

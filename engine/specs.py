@@ -226,7 +226,7 @@ def _parse(path: Path) -> Any:
         if path.stat().st_size > MAX_SPEC_BYTES:
             raise SpecError(f"a spec may have {MAX_SPEC_BYTES} bytes", where=str(path))
         content = path.read_text("utf-8-sig")
-    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+    except OSError as error:
         raise SpecError(f"cannot read the spec: {error.strerror}", where=str(path)) from error
     except UnicodeDecodeError as error:
         raise SpecError("the spec is not UTF-8 text", where=str(path)) from error
@@ -402,8 +402,8 @@ def _referred(value: Mapping[str, Any], folder: Path, setting: str, environ: Map
     path = folder / str(value["file"])
     try:
         return path.read_text("utf-8").strip()
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise SpecError(
-            f"{setting}: cannot read {str(path)!r}: {error.strerror}",
+            f"{setting}: cannot read {str(path)!r}: {error}",
             fix="Correct the path, or make the file readable.",
         ) from error

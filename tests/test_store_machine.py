@@ -61,7 +61,7 @@ class StoreMachine(RuleBasedStateMachine):
     def open(self, digest: str = "one") -> None:
         """Open the state and begin a run, as every command does."""
         self.store = Store(Path(self.folder.name) / "state.db", check=False)
-        self.run = self.store.runs.begin("expo", "spec.yaml", digest, "rows", self.now, SETTLE)
+        self.run = self.store.runs.begin("expo", "spec.yaml", digest, "rows", self.now, settle_after=SETTLE)
 
     def teardown(self) -> None:
         self.store.close()

@@ -68,6 +68,7 @@ class KeysInHand:
         """Take all keys for a lead; False, and none taken, where another lead has one of them."""
         if any(self._owner.get(key, lead_id) != lead_id for key in keys):
             return False
+        self.drop(lead_id)
         self._owner.update(dict.fromkeys(keys, lead_id))
         self._keys[lead_id] = keys
         return True

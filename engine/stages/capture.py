@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from engine.adapters import Source
-from engine.errors import SpecError
+from engine.errors import EngineError, EnvironmentFault, SpecError
 from engine.expressions import suggestion
 from engine.filters import fold
 from engine.records import LEAD_FIELDS, Failure, RawLead
@@ -149,6 +149,7 @@ class CaptureStage:
         self._next_id = self._store.next_lead_id()
         self._suppressions = self._store.any_suppressed()
         self._ahead: list[_Row] = []
+        self._broken: EnvironmentFault | None = None
 
     @property
     def in_flight(self) -> Sequence[Future[Any]]:
@@ -164,13 +165,22 @@ class CaptureStage:
         batch = self._ahead or self._read_rows()
         if batch:
             self._take(batch)
+        elif self._broken is not None:
+            raise self._broken
         # While this batch is being committed the next one is read and worked out.
         self._ahead = self._read_rows() if batch else []
         return bool(batch)
 
     def _read_rows(self) -> list[_Row]:
         """The next rows of the source, each with all that can be worked out without the state."""
-        batch = list(islice(self._rows, BATCH))
+        batch: list[RawLead] = []
+        try:
+            for row in islice(self._rows, BATCH):
+                batch.append(row)
+        except EngineError:
+            raise
+        except Exception as error:
+            self._broken = EnvironmentFault(f"the source {self._source.label} cannot be read on: {error!r}")
         raws = [orjson.dumps(row.values) for row in batch]
         contents = [_number(raw) for raw in raws]
         rows = []
@@ -198,6 +208,7 @@ class CaptureStage:
                 change.data = merge(change.data, row.data)
             elif key in leads:
                 change = LeadChange(leads[key].id, key, merge(leads[key].data, row.data), False, leads[key].status)
+                change.was = leads[key].status
                 changes[key] = change
             else:
                 change = LeadChange(self._next_id, key, row.data, True, self._ready)

@@ -9,7 +9,16 @@ from hashlib import sha256
 from typing import Any
 
 from engine.adapters import EnrichAnswer, Enricher, Finding
-from engine.errors import CredentialsError, EngineError, NoAnswer, RetryLater, RunStopped, VendorUnavailable
+from engine.errors import (
+    AbortRun,
+    CredentialsError,
+    EngineError,
+    EnvironmentFault,
+    NoAnswer,
+    RetryLater,
+    RunStopped,
+    VendorUnavailable,
+)
 from engine.records import Lead, Value
 from engine.specs import Step
 from engine.stages.base import CallingStage, Circumstances
@@ -60,7 +69,10 @@ class Waterfall:
             enricher = step.enricher
             wanted = [name for name in step.spec.want or enricher.provides if enricher.rewrites or not fields.get(name)]
             answer = self._answer(step, lead, fields, wanted)
-            taken = self._accept(step, answer, fields, wanted)
+            try:
+                taken = self._accept(step, answer, fields, wanted)
+            except Exception as error:
+                answer, taken = EnrichAnswer("error", detail=f"the plugin's answer cannot be read: {error!r}"), []
             values.extend(taken)
             if enricher.online or answer.outcome == "error":
                 outcome = "miss" if answer.outcome == "hit" and not taken else answer.outcome
@@ -78,9 +90,9 @@ class Waterfall:
             if step.applies is not None and not step.applies(fields, lead.qualifiers):
                 return EnrichAnswer("skipped", detail="the step's condition is not true")
             if not step.enricher.online:
-                return step.enricher.enrich(fields, wanted)
+                return _checked(step.enricher.enrich(fields, wanted))
             return self._bought(step, fields, wanted)
-        except RunStopped:
+        except (RunStopped, EnvironmentFault):
             raise
         except (CredentialsError, VendorUnavailable) as error:
             step.off = f"left out for the rest of the run: {error.what}"
@@ -140,7 +152,7 @@ class Waterfall:
         ledger = self._run.store.ledger
         state, answer = "unanswered", None
         try:
-            answer = step.enricher.enrich(fields, wanted)
+            answer = _checked(step.enricher.enrich(fields, wanted))
             state = "void" if answer.outcome == "skipped" else "answered"
             return answer
         except NoAnswer:
@@ -161,6 +173,13 @@ class Waterfall:
                 now + valid_for,
                 now,
             )
+
+
+def _checked(answer: EnrichAnswer) -> EnrichAnswer:
+    """Refuse, by TypeError, what a plugin must not answer, before it is counted on."""
+    if not isinstance(answer, EnrichAnswer):
+        raise TypeError(f"an enricher answers an EnrichAnswer, not {answer!r}")
+    return answer
 
 
 def _stored(answer: EnrichAnswer) -> dict[str, Any]:
@@ -205,7 +224,9 @@ class EnrichStage(CallingStage[Lead, Enriched]):
     def _settle(self) -> bool:
         results = []
         for lead, result in self._calls.ended():
-            if isinstance(result, RunStopped):
+            if isinstance(result, (RunStopped, AbortRun)):
+                if isinstance(result, AbortRun):
+                    self._abort = self._abort or result
                 self._run.store.queue.delay([lead.id], "captured", 0.0)
             elif isinstance(result, BaseException):
                 self._run.log.error("enriching lead %s broke: %r", lead.id, result)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.adapters import Vendor
-from engine.errors import AbortRun, RetryLater
+from engine.errors import AbortRun, RetryLater, RunStopped
 from engine.filters import text
 from engine.records import Failure, Outcome
 from engine.stages.base import CallingStage, Circumstances
@@ -59,10 +59,11 @@ class EnrollStage(CallingStage[_Batch, Sequence[Outcome]]):
         results: list[Sent] = []
         for batch, result in self._calls.ended():
             if isinstance(result, BaseException):
-                results += [self._sent(place, self._outcome_of(result)) for place in batch]
+                tried = not isinstance(result, (AbortRun, RunStopped))
+                results += [self._sent(place, self._outcome_of(result), tried=tried) for place in batch]
             else:
                 outcomes = list(result)
-                if len(outcomes) != len(batch):
+                if len(outcomes) != len(batch) or not all(isinstance(outcome, Outcome) for outcome in outcomes):
                     outcomes = [Outcome("later", after=1.0, answer="not one outcome a record")] * len(batch)
                 results += [self._sent(place, outcome) for place, outcome in zip(batch, outcomes, strict=True)]
         self._run.tallies.members += record(self._run, results)
@@ -76,7 +77,7 @@ class EnrollStage(CallingStage[_Batch, Sequence[Outcome]]):
             return Outcome("later", after=error.after, answer=error.what)
         return Outcome("failed", failure=Failure("PLUGIN_ERROR", f"the plugin broke: {error!r}"))
 
-    def _sent(self, place: Place, outcome: Outcome) -> Sent:
+    def _sent(self, place: Place, outcome: Outcome, *, tried: bool = True) -> Sent:
         what = f"program {place.program_id} {place.status}"
         sent = Sent(
             place.lead_id,
@@ -87,7 +88,7 @@ class EnrollStage(CallingStage[_Batch, Sequence[Outcome]]):
             "failed",
             place.remote_id,
             outcome.answer,
-            attempts=place.attempts + 1,
+            attempts=place.attempts + tried,
         )
         if outcome.status in DONE:
             sent.next_status, sent.attempts = "written", 0

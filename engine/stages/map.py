@@ -82,6 +82,7 @@ class MapStage:
         run.tallies.mapped += len(results)
         for result in results:
             if result.failure:
+                run.in_hand.drop(result.lead_id)
                 run.tallies.failed += 1
                 run.on_failure(result.lead_id, result.failure)
             elif result.status == "written":

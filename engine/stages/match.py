@@ -93,7 +93,7 @@ class MatchStage(CallingStage[_Batch, Sequence[Sequence[Found]]]):
         while open_:
             keys = [Decision(*job.payload["keys"][job.rule + step]) for job in open_]
             asked = [Delivery(job.lead_id, key, {}) for job, key in zip(open_, keys, strict=True)]
-            records = self._vendor.look_up(asked, names)
+            records = [list(each) for each in self._vendor.look_up(asked, names)]
             found.update((job.lead_id, each) for job, each in zip(open_, records, strict=True))
             step += 1
             open_ = [job for job in open_ if not found[job.lead_id] and job.rule + step < len(job.payload["keys"])]

@@ -51,7 +51,8 @@ def guarded(call: Callable[[Sequence[Delivery]], Sequence[Outcome]], batch: Sequ
         return [*guarded(call, batch[:middle]), *guarded(call, batch[middle:])]
     if len(outcomes) != len(batch):
         return [Outcome("unknown", answer=f"{len(outcomes)} outcomes for {len(batch)} records")] * len(batch)
-    return outcomes
+    strange = Outcome("failed", failure=Failure("PLUGIN_ERROR", "the plugin gave no outcome for this lead"))
+    return [outcome if isinstance(outcome, Outcome) else strange for outcome in outcomes]
 
 
 def record(run: Circumstances, results: Sequence[Sent]) -> int:
@@ -78,6 +79,14 @@ class SyncStage(CallingStage[Batch, list[Outcome]]):
         # An unanswered sending may still take effect: nothing else with its keys is sent until it is looked up.
         unknown = circumstances.store.queue.jobs(circumstances.run.integration_id, "unknown", MAX_UNSETTLED, inf)
         self._unsettled = {job.lead_id: keys_of(job) for job in unknown}
+        # So may one of another integration on this account; when it is settled, this run need not ask.
+        self._elsewhere = {
+            f"{by}:{value}": since + (vendor.settle_after if status == "sending" else 0.0)
+            for keys, status, since in circumstances.store.queue.unsettled_elsewhere(
+                circumstances.run.integration_id, vendor.account
+            )
+            for by, value in keys
+        }
 
     # Sending ----------------------------------------------------------------------------------------------------
 
@@ -114,6 +123,10 @@ class SyncStage(CallingStage[Batch, list[Outcome]]):
         keys = {key for found in self._unsettled.values() for key in found} if kind == "send" else set()
         for job in page:
             wanted = keys_of(job)
+            until = max((self._elsewhere.get(key, 0.0) for key in wanted), default=0.0) if self._elsewhere else 0.0
+            if until > now:
+                queue.delay([job.lead_id], status, until)
+                continue
             if not keys.isdisjoint(wanted) or not self._busy.isdisjoint(wanted):
                 continue
             keys.update(wanted)
@@ -172,7 +185,8 @@ class SyncStage(CallingStage[Batch, list[Outcome]]):
         elif isinstance(error, RetryLater):
             outcome = Outcome("later", after=error.after, answer=error.what)
         else:
-            outcome = Outcome("failed", failure=Failure("PLUGIN_ERROR", f"the plugin broke: {error!r}"))
+            code = "UNKNOWN_OUTCOME" if batch.kind == "resolve" else "PLUGIN_ERROR"
+            outcome = Outcome("failed", failure=Failure(code, f"the plugin broke: {error!r}"))
         return [self._sent(job, outcome, waiting) for job in batch.jobs]
 
     def _sent(self, job: Job, outcome: Outcome, waiting: str = "matched") -> Sent:
@@ -195,7 +209,8 @@ class SyncStage(CallingStage[Batch, list[Outcome]]):
                 else:
                     sent.failure = Failure("REMOTE_RECORD_GONE", f"no record has the {by} {decision(job).value}")
             case _ if sent.attempts >= MAX_ATTEMPTS:
-                what = "UNKNOWN_OUTCOME" if outcome.status == "unknown" else "REMOTE_UNAVAILABLE"
+                unclear = outcome.status == "unknown" or waiting == "unknown"
+                what = "UNKNOWN_OUTCOME" if unclear else "REMOTE_UNAVAILABLE"
                 sent.failure = Failure(what, f"given up after {sent.attempts} attempts: {text(outcome.answer)}")
             case "unknown":
                 sent.next_status, sent.not_before = "unknown", now + self._vendor.settle_after

@@ -17,6 +17,10 @@ from engine.state.database import Database, key_hash, marks
 IN_FLIGHT = "('enriching', 'matching', 'sending', 'unknown', 'resolving', 'enrolling')"
 
 
+#: The statuses of leads that people, or a law, have put aside.
+LEFT = ("ignored", "suppressed")
+
+
 @dataclass(frozen=True, slots=True)
 class KnownLead:
     """A lead as stored: what its next capture is merged into."""
@@ -31,7 +35,7 @@ class KnownLead:
 class LeadChange:
     """A lead that a batch of captures makes or changes.
 
-    A lead in flight keeps its status and starts over when it has landed.
+    A lead in flight keeps its status and starts over when it has landed; one that was ignored or suppressed stays so.
     """
 
     id: int
@@ -40,6 +44,7 @@ class LeadChange:
     new: bool
     status: str
     failure: Failure | None = None
+    was: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +135,9 @@ class Captures:
                     f" not_before = CASE WHEN status IN {IN_FLIGHT} THEN not_before ELSE 0 END WHERE id = ?",
                     [(lead.status, lead.id) for lead in old],
                 )
-                resolve_failures(db, [lead.id for lead in old], now)
-            insert_failures(db, run_id, "capture", [(c.id, c.failure) for c in changes if c.failure], now)
+                resolve_failures(db, [lead.id for lead in old if lead.was not in LEFT], now)
+            failed = [(lead.id, lead.failure) for lead in changes if lead.failure and lead.was not in LEFT]
+            insert_failures(db, run_id, "capture", failed, now)
             db.execute("UPDATE runs SET rows = rows + ?, known_rows = known_rows + ? WHERE id = ?",
                        [rows, known_rows, run_id])  # fmt: skip
 

@@ -32,6 +32,7 @@ class Database:
         self._lock_file: int | None = None
         self._committer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="commit")
         self._commit: Future[Any] | None = None
+        self._failed: BaseException | None = None
         try:
             _prepare(self.path)
             self.connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=30)
@@ -97,7 +98,6 @@ class Database:
 
     def close(self) -> None:
         with self.lock:
-            self._await_commit()
             self._committer.shutdown()
             self.connection.close()
             self.release()
@@ -147,32 +147,38 @@ class Database:
         """Undo what was begun. Raises EnvironmentFault where the machine is the reason (a full disk, a lock)."""
         if self.connection.in_transaction:
             self.connection.execute("ROLLBACK")
-        if isinstance(error, sqlite3.OperationalError):
+        if isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError:
             raise EnvironmentFault(
                 f"the state cannot be written: {error}",
                 where=str(self.path),
-                fix="Make room on the disk, or free the file, then run the same command again: nothing is lost.",
+                fix="Make room on the disk, or free the file, then run the same command again"
+                " (with standard input from its start).",
             ) from error
 
     def _await_commit(self) -> None:
+        """Wait for a commit in the background. One that failed fails everything that follows: its change is gone."""
         commit, self._commit = self._commit, None
         if commit is not None:
             try:
                 commit.result()
-            except sqlite3.Error as error:
-                self._roll_back(error)
-                raise
+            except BaseException as error:
+                self._failed = error
+        if self._failed is not None:
+            self._roll_back(self._failed)
+            raise self._failed
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with self.lock:
             self._await_commit()
-            return self.connection.execute(sql, parameters).fetchall()
+            try:
+                return self.connection.execute(sql, parameters).fetchall()
+            except sqlite3.OperationalError as error:
+                self._roll_back(error)
+                raise
 
     def row(self, sql: str, parameters: Sequence[Any] = ()) -> tuple[Any, ...] | None:
-        with self.lock:
-            self._await_commit()
-            found: tuple[Any, ...] | None = self.connection.execute(sql, parameters).fetchone()
-            return found
+        found = self.rows(sql, parameters)
+        return found[0] if found else None
 
 
 def _known_names() -> frozenset[str]:

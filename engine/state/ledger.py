@@ -53,7 +53,7 @@ class Ledger:
         with self._database.transaction() as db:
             db.execute(
                 "UPDATE paid_calls SET state = ?, answer = ?, cost = ?, settled_at = ?, expires_at = ? WHERE id = ?",
-                [state, orjson.dumps(answer).decode() if answer else None, cost, now, expires_at, call_id],
+                [state, orjson.dumps(answer, default=str).decode() if answer else None, cost, now, expires_at, call_id],
             )
 
     def close_open(self, now: float) -> int:

@@ -162,6 +162,16 @@ class Queue:
             for id, key, delivery, rule, attempts in found
         ]
 
+    def unsettled_elsewhere(self, integration_id: int, account: str) -> list[tuple[list[list[str]], str, float]]:
+        """Matching keys of other integrations' sendings to this account that are in flight or unanswered."""
+        found = self._database.rows(
+            "SELECT d.payload, l.status, l.not_before FROM leads l JOIN deliveries d ON d.id = l.delivery_id"
+            " JOIN runs r ON r.id = d.run_id WHERE l.integration_id <> ? AND r.account = ?"
+            " AND l.status IN ('sending', 'unknown', 'resolving')",
+            [integration_id, account],
+        )
+        return [(orjson.loads(payload)["keys"], status, not_before) for payload, status, not_before in found]
+
     def places(self, integration_id: int, account: str, limit: int, now: float) -> list[Place]:
         """Memberships wanted by leads whose person is written, ordered so that equal ones stand together."""
         found = self._database.rows(
@@ -174,11 +184,16 @@ class Queue:
         return [Place(*row) for row in found]
 
     def hold(self, leads: Iterable[int], status: str, now: float) -> None:
-        """Mark leads as in flight since now, durably, before the call is made."""
+        """Mark leads as in flight since now, durably, before the call is made.
+
+        From its sending on, what the vendor holds of a lead is not known until the outcome says so.
+        """
         with self._database.transaction() as db:
             db.execute(
-                "UPDATE leads SET status = ?, not_before = ? WHERE id IN (SELECT value FROM json_each(?))",
-                [status, now, orjson.dumps(list(leads)).decode()],
+                "UPDATE leads SET status = ?, not_before = ?,"
+                " sent_digest = CASE WHEN ? THEN NULL ELSE sent_digest END"
+                " WHERE id IN (SELECT value FROM json_each(?))",
+                [status, now, status == "sending", orjson.dumps(list(leads)).decode()],
             )
 
     # Results ----------------------------------------------------------------------------------------------------
@@ -189,7 +204,7 @@ class Queue:
             changed = [result for result in results if result.values and result.lead_id not in stale]
             db.executemany(
                 "UPDATE profiles SET data = ? WHERE lead_id = ?",
-                [(orjson.dumps(result.data).decode(), result.lead_id) for result in changed],
+                [(orjson.dumps(result.data, default=str).decode(), result.lead_id) for result in changed],
             )
             db.executemany(
                 "INSERT OR REPLACE INTO enriched_values"
@@ -288,6 +303,11 @@ class Queue:
                 "UPDATE memberships SET state = 'done' WHERE lead_id = ? AND program_id = ? AND status = ?",
                 [(s.lead_id, *s.membership) for s in results if s.membership and s.status != "failed"],
             )
+            # One status a program: an earlier one that comes back later has to be given again.
+            db.executemany(
+                "DELETE FROM memberships WHERE lead_id = ? AND program_id = ? AND status <> ? AND state = 'done'",
+                [(s.lead_id, *s.membership) for s in results if s.membership and s.status != "failed"],
+            )
             db.executemany(
                 "UPDATE leads SET status = ?, not_before = ?, rule = ?, attempts = ?, released = 0,"
                 " sent_digest = coalesce(?, sent_digest) WHERE id = ?",
@@ -351,7 +371,7 @@ def _lead(id: int, key: str, data: str, digest: bytes | None, released: int, rem
 
 
 def _json(value: Any) -> str | None:
-    return None if value is None else without_secrets(orjson.dumps(value).decode())
+    return None if value is None else without_secrets(orjson.dumps(value, default=str).decode())
 
 
 def _finish_written(db: sqlite3.Connection, leads: Sequence[int]) -> None:

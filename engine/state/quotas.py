@@ -18,7 +18,7 @@ class Quotas:
         day = time.strftime("%Y-%m-%d", time.gmtime(now))
         with self._database.transaction() as db:
             if calls is not None:
-                db.execute("DELETE FROM calls WHERE account = ? AND at <= ?", [account, now - window])
+                db.execute("DELETE FROM calls WHERE account = ? AND (at <= ? OR at > ?)", [account, now - window, now])
                 count, oldest = db.execute(
                     "SELECT count(*), min(at) FROM calls WHERE account = ?", [account]
                 ).fetchone()

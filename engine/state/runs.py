@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from dataclasses import dataclass
 
@@ -37,38 +38,34 @@ class Runs:
         self._database = database
 
     def begin(
-        self, integration: str, spec_path: str, spec_digest: str, source: str, now: float, settle_after: float = 0.0
+        self,
+        integration: str,
+        spec_path: str,
+        spec_digest: str,
+        source: str,
+        now: float,
+        *,
+        account: str = "",
+        settle_after: float = 0.0,
     ) -> RunRow:
         """Open a run, after closing any that was killed, and put every lead it had in hand back where it belongs.
 
         A lead that was being sent is not known to have arrived: it becomes `unknown`, to be looked up once
-        `settle_after` seconds have passed since it was sent.
+        `settle_after` seconds have passed since it was sent. What another spec mapped, or what was meant for another
+        remote account, is mapped anew.
         """
         with self._database.transaction() as db:
             db.execute("INSERT OR IGNORE INTO integrations (name) VALUES (?)", [integration])
             (integration_id,) = db.execute("SELECT id FROM integrations WHERE name = ?", [integration]).fetchone()
-            db.execute(
-                "UPDATE runs SET status = 'interrupted', ended_at = ? WHERE integration_id = ? AND status = 'running'",
-                [now, integration_id],
-            )
             last = db.execute(
-                "SELECT spec_digest FROM runs WHERE integration_id = ? ORDER BY started_at DESC, id DESC LIMIT 1",
+                "SELECT spec_digest, account FROM runs WHERE integration_id = ?"
+                " ORDER BY started_at DESC, id DESC LIMIT 1",
                 [integration_id],
             ).fetchone()
-            for held, freed in _AFTER_A_KILL:
-                db.execute(
-                    "UPDATE leads SET status = ?,"
-                    " not_before = CASE WHEN status = 'sending' THEN not_before + ? ELSE 0 END"
-                    " WHERE integration_id = ? AND status = ?",
-                    [freed, settle_after, integration_id, held],
-                )
-            db.execute(
-                "UPDATE leads SET status = 'captured', stale = 0 WHERE integration_id = ? AND stale = 1"
-                " AND status <> 'unknown'",
-                [integration_id],
-            )
-            if last is not None and last[0] != spec_digest:
-                # What was mapped by another spec and not sent yet is mapped again.
+            self._free(db, integration_id, now, settle_after)
+            if last is not None and last[1] != account:
+                self._leave_account(db, integration_id)
+            if last is not None and last != (spec_digest, account):
                 db.execute(
                     "UPDATE leads SET status = 'enriched' WHERE integration_id = ?"
                     " AND status IN ('mapped', 'matched', 'frozen')",
@@ -78,11 +75,50 @@ class Runs:
             (same,) = db.execute("SELECT count(*) FROM runs WHERE id LIKE ? || '%'", [stamp]).fetchone()
             run_id = f"{stamp}-{same + 1}"
             db.execute(
-                "INSERT INTO runs (id, integration_id, spec_path, spec_digest, source, status, started_at)"
-                " VALUES (?, ?, ?, ?, ?, 'running', ?)",
-                [run_id, integration_id, spec_path, spec_digest, source, now],
+                "INSERT INTO runs (id, integration_id, spec_path, spec_digest, account, source, status, started_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, 'running', ?)",
+                [run_id, integration_id, spec_path, spec_digest, account, source, now],
             )
         return self.get(run_id)
+
+    @staticmethod
+    def _free(db: sqlite3.Connection, integration_id: int, now: float, settle_after: float) -> None:
+        """Close runs that were killed, and free the leads that they held."""
+        db.execute(
+            "UPDATE runs SET status = 'interrupted', ended_at = ? WHERE integration_id = ? AND status = 'running'",
+            [now, integration_id],
+        )
+        for held, freed in _AFTER_A_KILL:
+            db.execute(
+                "UPDATE leads SET status = ?,"
+                " not_before = CASE WHEN status = 'sending' THEN not_before + ? ELSE 0 END"
+                " WHERE integration_id = ? AND status = ?",
+                [freed, settle_after, integration_id, held],
+            )
+        db.execute(
+            "UPDATE leads SET status = 'captured', stale = 0 WHERE integration_id = ? AND stale = 1"
+            " AND status <> 'unknown'",
+            [integration_id],
+        )
+        # A clock that was set back must not keep a lead waiting until it has caught up.
+        db.execute(
+            "UPDATE leads SET not_before = 0 WHERE integration_id = ? AND not_before > ?",
+            [integration_id, now + LONGEST_DELAY],
+        )
+
+    @staticmethod
+    def _leave_account(db: sqlite3.Connection, integration_id: int) -> None:
+        """Forget what holds for another remote account only: ids in deliveries, what is stored there, memberships."""
+        db.execute(
+            "UPDATE leads SET sent_digest = NULL, not_before = 0, status = CASE"
+            " WHEN status IN ('mapped', 'matched', 'frozen', 'written', 'unknown') THEN 'enriched' ELSE status END"
+            " WHERE integration_id = ?",
+            [integration_id],
+        )
+        db.execute(
+            "DELETE FROM memberships WHERE lead_id IN (SELECT id FROM leads WHERE integration_id = ?)",
+            [integration_id],
+        )
 
     def end(self, run_id: str, status: str, exit_code: int, now: float, message: str = "") -> None:
         with self._database.transaction() as db:
@@ -109,6 +145,8 @@ class Runs:
         return [str(name) for (name,) in self._database.rows("SELECT name FROM integrations ORDER BY name")]
 
 
+#: No lead is ever delayed by more seconds than this.
+LONGEST_DELAY = 2 * 86400.0
 #: What a lead in the hands of a killed run goes back to.
 _AFTER_A_KILL = (
     ("enriching", "captured"),
