@@ -15,7 +15,8 @@ from engine.errors import EngineError, SpecError
 from engine.expressions import Expression, ExpressionError, Names, function, parse, suggestion
 from engine.plugins import Plugins
 from engine.records import DERIVED_FIELDS, LEAD_FIELDS
-from engine.specs import Integration, Rule, SpecErrors, is_reference, secret_advice
+from engine.settings import is_reference, secret_advice
+from engine.specs import Integration, Rule, SpecErrors
 
 
 def names_of(integration: Integration, plugins: Plugins) -> Names:

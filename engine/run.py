@@ -18,7 +18,8 @@ from engine.limits import LimitedGate
 from engine.mapping import Compiled, compile_mapping
 from engine.plugins import Plugins, build
 from engine.records import Failure, Lead
-from engine.specs import Integration, resolve
+from engine.settings import resolve
+from engine.specs import Integration
 from engine.stages.base import Circumstances, Stage, Tallies
 from engine.stages.capture import CaptureStage, column_plan
 from engine.stages.enrich import EnrichStage, Waterfall, WaterfallStep

@@ -11,7 +11,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.json import JSONSnapshotExtension
 
-from engine import check, plugins, specs
+from engine import check, plugins, settings, specs
 from engine.adapters import Context
 from engine.mapping import Compiled, compile_mapping
 from engine.records import Failure, Lead
@@ -63,7 +63,7 @@ def mapping_of() -> Iterator[Callable[[str], Compiled]]:
             spec = specs.load(DEMO / f"{name}.yaml")
             adapter = loaded.vendor(spec.destination.use)
             with adapter.sandbox() as sandbox:
-                config = specs.resolve(
+                config = settings.resolve(
                     spec.destination.config, adapter.secrets, DEMO, where="destination", environ=sandbox.environment()
                 )
                 vendor = plugins.build(adapter, config, Context())

@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from engine import check, plugins, specs
+from engine import check, plugins, settings, specs
 from engine.errors import Place, SpecError
 from engine.plugins import Plugins
 from engine.specs import FieldRow, ProgramRow, QualifierColumn, QualifierRow, Rule, SpecErrors, Step
@@ -242,10 +242,10 @@ def test_references_are_resolved_and_secrets_in_the_clear_are_refused(tmp_path: 
     (tmp_path / "token").write_text("  from a file\n", "utf-8")
     config = {"a": {"env": "A"}, "b": {"file": "token"}, "c": 3, "d": {"env": "D", "default": "x"},
               "e": {"env": "E", "optional": True}, "f": {"plain": 1}}  # fmt: skip
-    found = specs.resolve(config, ("a", "b"), tmp_path, where="destination.config", environ={"A": "from the env"})
+    found = settings.resolve(config, ("a", "b"), tmp_path, where="destination.config", environ={"A": "from the env"})
     assert found == {"a": "from the env", "b": "from a file", "c": 3, "d": "x", "f": {"plain": 1}}
     with pytest.raises(SpecError, match=r"destination\.config\.a is a secret") as caught:
-        specs.resolve({"a": "hunter2"}, ("a",), tmp_path, where="destination.config", environ={})
+        settings.resolve({"a": "hunter2"}, ("a",), tmp_path, where="destination.config", environ={})
     assert "{env: A}" in caught.value.fix
     assert "hunter2" not in str(caught.value)
 
@@ -255,7 +255,9 @@ def test_references_are_resolved_and_secrets_in_the_clear_are_refused(tmp_path: 
 )
 def test_a_reference_to_nothing_names_the_setting(tmp_path: Path, reference: dict[str, str], said: str) -> None:
     with pytest.raises(SpecError, match=said) as caught:
-        specs.resolve({"token": reference}, ("token",), tmp_path, where="destination.config", environ={"NOT_SET": ""})
+        settings.resolve(
+            {"token": reference}, ("token",), tmp_path, where="destination.config", environ={"NOT_SET": ""}
+        )
     assert "destination.config.token" in caught.value.what
 
 
