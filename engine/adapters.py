@@ -151,12 +151,11 @@ class Enricher(Adapter):
 class Vendor(Adapter):
     """A marketing automation tool that leads are written to. One `Outcome` per record, in the order given.
 
-    `keys`: the match keys it understands, as matching rules name them. `email_field`: the remote field that holds the
-    address. `has_programs`: whether leads can be put in programs.
+    `keys`: the match keys it understands, as matching rules name them. `has_programs`: whether leads can be put in
+    programs.
     """
 
     keys: ClassVar[tuple[str, ...]]
-    email_field: ClassVar[str]
     has_programs: ClassVar[bool] = False
     #: Seconds after which an unanswered write can no longer take effect and may be looked up.
     settle_after: float = 90.0

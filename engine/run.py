@@ -229,22 +229,27 @@ class Run:
         run = self.circumstances
         stages: list[Stage] = [CaptureStage(run, source)] if source else []
         try:
-            mapping, keys = self._mapping(vendor)
-            waterfall = self._waterfall()
-        except EngineError:
-            # What can be read is kept, even though nothing can be sent: standard input is not there a second time.
+            try:
+                mapping, keys = self._mapping(vendor)
+                waterfall = self._waterfall()
+            except EngineError:
+                # What can be read is kept, though nothing can be sent: standard input is not there a second time.
+                self._loop(stages)
+                raise
+            mode = self.integration.destination.sync_mode
+            if mode == "automatic":
+                self.store.queue.release_all(run.run.integration_id)
+            mapper = MapStage(run, mapping, keys)
+            stages += [EnrichStage(run, waterfall), mapper]
+            if mode != "disabled":
+                stages += [MatchStage(run, vendor), SyncStage(run, vendor), EnrollStage(run, vendor)]
             self._loop(stages)
-            raise
-        mode = self.integration.destination.sync_mode
-        if mode == "automatic":
-            self.store.queue.release_all(run.run.integration_id)
-        mapper = MapStage(run, mapping, keys)
-        stages += [EnrichStage(run, waterfall), mapper]
-        if mode != "disabled":
-            stages += [MatchStage(run, vendor), SyncStage(run, vendor), EnrollStage(run, vendor)]
-        self._loop(stages)
-        for text in mapper.notes():
-            run.note(text)
+        finally:
+            for stage in stages:
+                stage.close()
+        if source:
+            for text in mapper.notes():
+                run.note(text)
 
     def _loop(self, stages: Sequence[Stage]) -> None:
         """Step every stage in turn until nothing is left to do. Raises the first AbortRun, after settling the rest."""

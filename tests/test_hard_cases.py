@@ -13,8 +13,8 @@ import pytest
 
 from engine import hookimpl, specs
 from engine.adapters import EnrichAnswer, Enricher, Finding
-from engine.errors import EnvironmentFault, NoAnswer, RetryLater
-from engine.records import Delivery, Found, Outcome
+from engine.errors import EnvironmentFault, FailLead, NoAnswer, RetryLater
+from engine.records import Delivery, Failure, Found, Outcome
 from engine.redaction import remember_secret
 from engine.run import Run, Summary
 from engine.state import Store
@@ -208,6 +208,22 @@ def test_a_vendor_plugin_that_answers_nonsense_fails_that_lead_only(tmp_path: Pa
     summary = go(tmp_path, shelf_plugins(extra=plugin_of(register_vendors=lambda: [Odd])))
     assert summary.totals["presync"] == 0
     assert summary.totals["failed"] == (1 if kind == "nothing" else 0)
+
+
+def test_a_vendor_plugin_may_fail_one_lead_with_a_code_of_its_choice(tmp_path: Path) -> None:
+    class Choosy(Shelf):
+        name = "choosy"
+
+        def sync(self, deliveries: Sequence[Delivery]) -> list[Outcome]:
+            if any(delivery.decision.value.startswith("a1@") for delivery in deliveries):
+                raise FailLead(Failure("DATA_VALUE_VALIDATION", "not this one", field="email"))
+            return list(super().sync(deliveries))
+
+    write_csv(tmp_path / "leads.csv", rows(5))
+    write_spec(tmp_path, destination={"use": "choosy"})
+    summary = go(tmp_path, shelf_plugins(extra=plugin_of(register_vendors=lambda: [Choosy])))
+    assert (summary.totals["cleared"], summary.totals["failed"]) == (4, 1)
+    assert ask(tmp_path, "SELECT code, message FROM failures") == [("DATA_VALUE_VALIDATION", "not this one")]
 
 
 def test_a_commit_that_fails_in_the_background_ends_the_run(tmp_path: Path) -> None:

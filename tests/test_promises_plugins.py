@@ -21,7 +21,6 @@ class BrittleVendor(Vendor):
     name = "brittle"
     summary = "Breaks on one record."
     keys: ClassVar[tuple[str, ...]] = ("email",)
-    email_field: ClassVar[str] = "email"
     settle_after = 0.0
     stored: ClassVar[dict[str, Mapping[str, Any]]] = {}
 

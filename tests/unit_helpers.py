@@ -28,7 +28,6 @@ class Shelf(Vendor):
     name = "shelf"
     summary = "Keeps persons in memory."
     keys: ClassVar[tuple[str, ...]] = ("lead_id", "email")
-    email_field: ClassVar[str] = "email"
     has_programs: ClassVar[bool] = True
     config_schema: ClassVar[Mapping[str, Any]] = {
         "type": "object",

@@ -40,6 +40,10 @@ class Stage(Protocol):
         """Record the results of the calls that have ended, and claim nothing new."""
         ...
 
+    def close(self) -> None:
+        """Give back threads and files; nothing is in flight any more."""
+        ...
+
 
 @dataclass
 class Tallies:
@@ -154,6 +158,9 @@ class CallingStage(ABC, Generic[Item, Result]):
 
     def settle(self) -> None:
         self._settle()
+
+    def close(self) -> None:
+        self._calls.close()
 
     @abstractmethod
     def _start_calls(self, *, flush: bool) -> bool:

@@ -161,6 +161,9 @@ class CaptureStage:
             self._take(self._ahead)
             self._ahead = []
 
+    def close(self) -> None:
+        self._occurrences.close()
+
     def step(self, *, flush: bool) -> bool:
         batch = self._ahead or self._read_rows()
         if batch:

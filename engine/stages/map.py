@@ -70,6 +70,9 @@ class MapStage:
     def settle(self) -> None:
         """Nothing of a mapping is ever in flight."""
 
+    def close(self) -> None:
+        """A mapping holds nothing."""
+
     def step(self, *, flush: bool) -> bool:
         run = self._run
         queue = run.store.queue
@@ -97,7 +100,7 @@ class MapStage:
             return []
         listed = ", ".join(seen)
         return [
-            *(f"no lead was captured at {event!r}, which a program names (events of this run: {listed})"
+            *(f"no lead of this run was captured at {event!r}, which a program names (its events: {listed})"
               for event, folded in rows.items() if folded not in seen.values()),
             *(f"no program names the event {event!r}: its leads get no membership"
               for event, folded in seen.items() if folded not in rows.values()),

@@ -12,7 +12,7 @@ from math import inf
 from typing import Literal
 
 from engine.adapters import Vendor
-from engine.errors import AbortRun, NoAnswer, RetryLater, RunStopped
+from engine.errors import AbortRun, FailLead, NoAnswer, RetryLater, RunStopped
 from engine.filters import text
 from engine.records import Delivery, Failure, Found, Outcome
 from engine.stages.base import CallingStage, Circumstances
@@ -46,7 +46,8 @@ def guarded(call: Callable[[Sequence[Delivery]], Sequence[Outcome]], batch: Sequ
         raise
     except Exception as error:
         if len(batch) == 1:
-            return [Outcome("failed", failure=Failure("PLUGIN_ERROR", f"the plugin broke on this lead: {error!r}"))]
+            broken = Failure("PLUGIN_ERROR", f"the plugin broke on this lead: {error!r}")
+            return [Outcome("failed", failure=error.failure if isinstance(error, FailLead) else broken)]
         middle = len(batch) // 2
         return [*guarded(call, batch[:middle]), *guarded(call, batch[middle:])]
     if len(outcomes) != len(batch):

@@ -6,6 +6,9 @@ import time
 
 from engine.state.database import Database
 
+#: A call counted this many seconds ahead of the window shows that the clock has been set back.
+CLOCK_WENT_BACK = 300.0
+
 
 class Quotas:
     """The tally behind `engine.limits.LimitedGate`."""
@@ -18,7 +21,11 @@ class Quotas:
         day = time.strftime("%Y-%m-%d", time.gmtime(now))
         with self._database.transaction() as db:
             if calls is not None:
-                db.execute("DELETE FROM calls WHERE account = ? AND (at <= ? OR at > ?)", [account, now - window, now])
+                # Threads read the clock a little apart; only what is far ahead was counted before the clock went back.
+                db.execute(
+                    "DELETE FROM calls WHERE account = ? AND (at <= ? OR at > ?)",
+                    [account, now - window, now + window + CLOCK_WENT_BACK],
+                )
                 count, oldest = db.execute(
                     "SELECT count(*), min(at) FROM calls WHERE account = ?", [account]
                 ).fetchone()

@@ -38,7 +38,6 @@ class MarketoVendor(Vendor):
     config_schema: ClassVar[Mapping[str, Any]] = CONFIG_SCHEMA
     secrets: ClassVar[tuple[str, ...]] = ("client_secret",)
     keys: ClassVar[tuple[str, ...]] = ("lead_id", "email")
-    email_field: ClassVar[str] = "email"
     has_programs: ClassVar[bool] = True
 
     def __init__(self, config: Config, context: Context) -> None:

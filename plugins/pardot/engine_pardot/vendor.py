@@ -38,7 +38,6 @@ class PardotVendor(Vendor):
     summary = "Writes leads as prospects to Pardot (Marketing Cloud Account Engagement)."
     secrets = ("client_secret", "refresh_token")
     keys = ("email",)
-    email_field = "email"
     config_schema: ClassVar[Mapping[str, Any]] = CONFIG_SCHEMA
 
     def __init__(self, config: Config, context: Context) -> None:
