@@ -20,7 +20,7 @@ import leads as invented
 
 from engine import check, plugins, specs
 from engine.casts import EMAIL
-from engine.mapping import compile_mapping
+from engine.mapping import Remote, compile_mapping
 from engine.records import Field, Lead, Write
 from engine.stages.capture import column_plan
 
@@ -89,7 +89,7 @@ def main() -> None:
     kinds = {"email": "email", "eventScore": "integer", "capturedAt": "datetime"}
     lengths = {row.target: 255 for row in integration.mapping.fields}
     fields = [Field(target, kinds.get(target, "string"), length=size) for target, size in lengths.items()]
-    mapping = compile_mapping(integration.mapping, names, fields)
+    mapping = compile_mapping(integration.mapping, names, Remote(fields))
     plan = column_plan(integration, invented.COLUMNS)
     people = []
     for number in range(count):

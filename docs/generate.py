@@ -1,7 +1,8 @@
 """Write the parts of the documentation that come from the code; `--check` says which of them are stale.
 
-A generated part stands in a page between `<!-- generated: NAME -->` and `<!-- end: NAME -->`. What it says is said
-in the code: in docstrings, JSON Schemas, the table of failure codes and the command line.
+A generated part stands in a page between `<!-- generated: NAME -->` and `<!-- end: NAME -->`; the pages of the folder
+`failures` are generated as a whole. What they say is said in the code: in docstrings, JSON Schemas, the table of
+failure codes and the command line.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 
 import click
 
-from engine import adapters, codes, errors, filters, hookspecs, limits, plugins, records, specs
+from engine import adapters, code_pages, code_texts, codes, errors, filters, hookspecs, limits, plugins, records, specs
 from engine.cli import build_cli
 from engine.expressions import Names, function, parse
 
@@ -179,11 +180,13 @@ def _attribute(item: ast.AnnAssign) -> tuple[str, str, str]:
 
 
 def interfaces() -> Iterator[str]:
-    for name in ("Context", "Adapter", "Source", "Enricher", "Vendor", "EnrichAnswer", "Finding"):
+    for name in ("Context", "Adapter", "Source", "Enricher", "Vendor", "Examined", "Bulk", "EnrichAnswer", "Finding"):
         yield from _class(adapters, name)
     yield from _class(limits, "Limits")
-    for name in ("RawLead", "Field", "Program", "Decision", "Delivery", "Found", "Outcome", "Failure"):
+    for name in ("RawLead", "Field", "Program", "Membership", "Member", "Decision", "Delivery", "Found", "Outcome",
+                 "Failure", "Notice"):  # fmt: skip
         yield from _class(records, name)
+    yield from _class(codes, "VendorCode")
 
 
 def exceptions() -> Iterator[str]:
@@ -277,8 +280,10 @@ def adapter_reference() -> Iterator[str]:
         if kind == "enricher":
             yield from (f"Fields it can give: {', '.join(f'`{field}`' for field in adapter.provides) or 'any'}.", "")
         if kind == "vendor":
-            more = "has programs" if adapter.has_programs else "has no programs"
-            yield from (f"Match keys: {', '.join(f'`{key}`' for key in adapter.keys)}; {more}.", "")
+            more = [f"has {'' if has else 'no '}{what}" for what, has in
+                    (("programs", adapter.has_programs), ("lists", adapter.has_lists))]  # fmt: skip
+            keys = ", ".join([*(f"`{key}`" for key in adapter.keys), *["searchable fields"] * adapter.field_keys])
+            yield from (f"Match keys: {keys}; {', '.join(more)}.", "")
         if adapter.secrets:
             names = ", ".join(f"`{key}`" for key in adapter.secrets)
             yield from (f"Secrets, to be given as `{{env: NAME}}` or `{{file: path}}`: {names}.", "")
@@ -312,10 +317,27 @@ def lead_block() -> Iterator[str]:
 
 
 def failure_codes() -> Iterator[str]:
+    found = (
+        (f"[{code.name}](failures/{code.name}.md)", code.meaning, codes.OWNERS[code.owner],
+         "as it is" if code.retryable else "after the fix")
+        for code in codes.CODES.values()
+    )  # fmt: skip
+    yield from table(("code", "meaning", "who fixes it", "a retry succeeds"), found)
+
+
+def notice_codes() -> Iterator[str]:
+    found = (
+        (f"`{name}`", text, code_texts.NOTICE_ADVICE.get(name, "Nothing.")) for name, text in codes.NOTICES.items()
+    )
+    yield from table(("notice", "meaning", "what to do"), found)
+
+
+def failure_pages() -> Iterator[tuple[str, str]]:
+    """The file name and the text of the page of each failure code, with the codes of the vendors that are shipped."""
+    vendors = plugins.load().vendors
+    shipped = {name: vendors[name].codes for kind, name in SHIPPED if kind == "vendor"}
     for code in codes.CODES.values():
-        retry = "can succeed as it is" if code.retryable else "only after the fix"
-        yield from (f"### {code.name}", "", code.meaning, "")
-        yield from (f"- Who: {codes.OWNERS[code.owner]}", f"- Fix: {code.fix}", f"- Retry: {retry}", "")
+        yield f"{code.name}.md", code_pages.failure_page(code, shipped).markdown()
 
 
 def lead_fields() -> Iterator[str]:
@@ -332,6 +354,7 @@ PARTS: Mapping[str, Callable[[], Iterator[str]]] = {
     "hooks": hooks,
     "interfaces": interfaces,
     "lead-fields": lead_fields,
+    "notices": notice_codes,
     "specs": spec_reference,
 }
 
@@ -351,16 +374,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 and name what is stale")
     check = parser.parse_args(arguments).check
+    wanted = {path: page(path.read_text("utf-8")) for path in HERE.glob("*.md")}
+    wanted.update({HERE / "failures" / name: text for name, text in failure_pages()})
+    gone = {path: "" for path in (HERE / "failures").glob("*.md") if path not in wanted}
     stale = []
-    for path in sorted(HERE.glob("*.md")):
-        before = path.read_text("utf-8")
-        after = page(before)
-        if after != before:
-            stale.append(path)
-            if not check:
-                path.write_text(after, "utf-8")
+    for path, text in sorted({**wanted, **gone}.items()):
+        if path.exists() and path.read_text("utf-8") == text:
+            continue
+        stale.append(path)
+        if not check and path in gone:
+            path.unlink()
+        elif not check:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, "utf-8")
     for path in stale:
-        sys.stdout.write(f"{'stale' if check else 'written'}: docs/{path.name}\n")
+        sys.stdout.write(f"{'stale' if check else 'written'}: docs/{path.relative_to(HERE)}\n")
     if check and stale:
         sys.stdout.write("Run `python docs/generate.py`.\n")
     return 1 if check and stale else 0

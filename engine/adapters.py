@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from engine.codes import VendorCode
 from engine.http import Http
 from engine.limits import Gate, Limits, OpenGate
-from engine.records import Delivery, Field, Found, Outcome, Program, RawLead
+from engine.records import Delivery, Field, Found, Member, Membership, Outcome, Program, RawLead
 
 #: The adapter interface that this engine speaks; an adapter states the one it was written for.
 API_VERSION = 1
@@ -148,15 +149,74 @@ class Enricher(Adapter):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """One point of a connection's examination: `ok` is None where it could not be judged."""
+
+    name: str
+    ok: bool | None
+    detail: str = ""
+    fix: str = ""
+
+
+ImportState = Literal["queued", "running", "done", "failed"]
+
+
+class Bulk(ABC):
+    """A vendor's import of whole files, for large runs. Deliveries keep their order; no key stands in a file twice.
+
+    `places`: imports under way at once. `poll_after`: seconds between two questions after one. `settle_after`: seconds
+    after which a submission that was never answered can no longer take effect.
+    """
+
+    places: int = 1
+    poll_after: float = 10.0
+    settle_after: float = 3600.0
+
+    @abstractmethod
+    def takes(self, delivery: Delivery) -> bool:
+        """Whether an import can write this delivery as it is meant; what it cannot goes the ordinary way."""
+
+    @abstractmethod
+    def fits(self, deliveries: Sequence[Delivery], places: Sequence[Membership] = ()) -> int:
+        """How many of the first deliveries go into one file; at least 1."""
+
+    @abstractmethod
+    def submit(self, deliveries: Sequence[Delivery]) -> str:
+        """Hand over a file that writes persons and return the vendor's ticket for it.
+
+        Raises AbortRun or RetryLater where nothing was taken over, NoAnswer where that is unclear.
+        """
+
+    @abstractmethod
+    def submit_members(self, deliveries: Sequence[Delivery], places: Sequence[Membership]) -> str:
+        """The same for a file that puts written persons in one program with one status; one place a delivery."""
+
+    @abstractmethod
+    def state(self, ticket: str) -> ImportState:
+        """How far an import is. Raises RetryLater, AbortRun."""
+
+    @abstractmethod
+    def collect(self, ticket: str, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
+        """What became of each delivery of an import that has ended, in order; `later` sends it the ordinary way."""
+
+
 class Vendor(Adapter):
     """A marketing automation tool that leads are written to. One `Outcome` per record, in the order given.
 
-    `keys`: the match keys it understands, as matching rules name them. `has_programs`: whether leads can be put in
-    programs.
+    `keys`: the match keys it understands, as matching rules name them. `field_keys`: a rule may also name a field that
+    is `searchable`. `searched`: keys whose record is looked up before it is written, because a write by them cannot
+    create it. `actions`: what a matching rule may allow. `codes`: the vendor's error codes and what each becomes, for
+    people. `has_programs`, `has_lists`: what leads can be put in.
     """
 
     keys: ClassVar[tuple[str, ...]]
+    field_keys: ClassVar[bool] = False
+    searched: ClassVar[tuple[str, ...]] = ()
+    actions: ClassVar[tuple[str, ...]] = ("upsert",)
+    codes: ClassVar[Sequence[VendorCode]] = ()
     has_programs: ClassVar[bool] = False
+    has_lists: ClassVar[bool] = False
     #: Seconds after which an unanswered write can no longer take effect and may be looked up.
     settle_after: float = 90.0
 
@@ -179,8 +239,29 @@ class Vendor(Adapter):
         """The live field list."""
 
     def programs(self, ids: Sequence[str]) -> Mapping[str, Program]:
-        """The programs among `ids` that exist and can take members."""
+        """The programs among `ids` that exist; one that takes no members says why."""
         return {}
+
+    def member_fields(self) -> Sequence[Field]:
+        """The fields that a membership of a program has of its own."""
+        return ()
+
+    def lists(self, ids: Sequence[str]) -> Mapping[str, str]:
+        """The names of the lists among `ids` that exist."""
+        return {}
+
+    @property
+    def bulk(self) -> Bulk | None:
+        """The vendor's import of whole files, where it has one."""
+        return None
+
+    def examine(self) -> Sequence[Examined]:
+        """Examine the connection for `engine doctor`, point by point. Writes nothing.
+
+        Raises what `connect` raises; every further problem is a point of its own.
+        """
+        self.connect()
+        return [Examined("signed in", ok=True), Examined("fields", ok=True, detail=f"{len(self.fields())} fields")]
 
     @abstractmethod
     def look_up(self, deliveries: Sequence[Delivery], fields: Sequence[str]) -> Sequence[Sequence[Found]]:
@@ -193,9 +274,16 @@ class Vendor(Adapter):
         Raises AbortRun or RetryLater where nothing was executed, NoAnswer where that is unclear.
         """
 
-    def enroll(self, program_id: str, status: str, remote_ids: Sequence[str]) -> Sequence[Outcome]:
-        """Give up to `limits.batch_size` persons this status in the program; `satisfied` where they have it already."""
+    def enroll(self, program_id: str, status: str, members: Sequence[Member]) -> Sequence[Outcome]:
+        """Give up to `limits.batch_size` persons this status in the program, and their member fields after it.
+
+        `satisfied` where they have the status already, or a later one. Repeating it does no harm.
+        """
         raise NotImplementedError(f"{self.name} has no programs")
+
+    def add_to_list(self, list_id: str, remote_ids: Sequence[str]) -> Sequence[Outcome]:
+        """Put up to `limits.batch_size` persons in a list; `satisfied` where they are in it. Harmless to repeat."""
+        raise NotImplementedError(f"{self.name} has no lists")
 
     @classmethod
     def sandbox(cls, *, port: int = 0, seed: Mapping[str, Any] | None = None) -> Any:

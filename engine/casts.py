@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from engine.filters import text
@@ -13,6 +13,7 @@ from engine.filters import text
 #: One address, ASCII, as every vendor takes it; finer rules are the vendor's own.
 EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,63}")
 _INTEGER = re.compile(r"[+-]?\d{1,18}")
+_CURRENCY = re.compile(r"^(?:[A-Z]{3}|[$€£¥])\s*(?=[\d.+-])|(?<=\d)\s*(?:[A-Z]{3}|[$€£¥])$")
 _TRUE = frozenset({"true", "yes", "y", "1", "on"})
 _FALSE = frozenset({"false", "no", "n", "0", "off"})
 
@@ -84,12 +85,48 @@ def iso_datetime(value: Any) -> str:
     return moment.isoformat() if moment.tzinfo else f"{moment.isoformat()}Z"
 
 
+def currency(value: Any) -> float | int:
+    """An amount; a currency's sign or ISO code at either end is left out, separators of thousands are refused."""
+    if isinstance(value, (int, float)):
+        return number(value)
+    return number(_CURRENCY.sub("", text(value).strip()).strip())
+
+
+def percent(value: Any) -> int:
+    """Whole per cent, with or without the sign."""
+    return integer(text(value).strip().removesuffix("%")) if isinstance(value, str) else integer(value)
+
+
+def stored_as(sent: Any, held: Any) -> bool:
+    """Whether a value that the vendor holds is the one that was sent, in whatever form the vendor gives it back."""
+    if sent is None:
+        return held in (None, "", False, [])
+    if isinstance(sent, bool) or isinstance(held, bool):
+        return text(sent).lower() == text(held).lower()
+    one, other = text(sent).strip(), text(held).strip()
+    if one == other:
+        return True
+    for form in (float, datetime.fromisoformat):
+        try:
+            return _plain(form(one)) == _plain(form(other))
+        except (ValueError, OverflowError):
+            continue
+    return False
+
+
+def _plain(value: float | datetime) -> float:
+    """A number as it is; a moment as whole seconds, for vendors keep no fractions; without an offset it is UTC."""
+    if isinstance(value, float):
+        return value
+    return float(int((value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()))
+
+
 CASTS: Mapping[str, Callable[[Any], Any]] = {
     "email": email,
     "integer": integer,
-    "percent": integer,
+    "percent": percent,
     "float": number,
-    "currency": number,
+    "currency": currency,
     "boolean": boolean,
     "date": iso_date,
     "datetime": iso_datetime,

@@ -122,9 +122,14 @@ def _check_matching(finder: _Finder, vendor: type[Vendor] | None, names: Names) 
     seen: set[Rule] = set()
     for index, rule in enumerate(finder.integration.matching):
         at = f"matching.{index}"
-        if vendor is not None and rule.by not in vendor.keys:
+        if vendor is not None and rule.by not in vendor.keys and not vendor.field_keys:
             hint = suggestion(rule.by, vendor.keys) or f"It matches by {', '.join(vendor.keys)}."
             finder.problem(f"{vendor.name} cannot match by {rule.by!r}", f"{at}.by", hint)
+        if vendor is not None and rule.action not in vendor.actions:
+            can = f"It can {', '.join(vendor.actions)}."
+            finder.problem(f"{vendor.name} cannot {rule.action}", f"{at}.action", can)
+        if vendor is not None and rule.by in vendor.searched and rule.action == "create_only":
+            finder.problem(f"{rule.by} names a record that exists, so nothing can be created by it", f"{at}.action")
         if rule in seen:
             finder.problem(f"the rule by {rule.by} stands twice", at, "Remove one.")
         seen.add(rule)
@@ -140,6 +145,8 @@ def _check_mapping(finder: _Finder, vendor: type[Vendor] | None, names: Names) -
         finder.expression(row.value, names, at)
         if row.when:
             finder.expression(row.when, names, f"{at}.when")
+        if row.write == "if_blank" and row.empty == "clear":
+            finder.problem(f"{row.target}: a field that is written only where it is empty cannot be cleared", at)
     for qualifier in mapping.qualifiers:
         at = f"mapping.qualifiers.{qualifier.qualifier}"
         if qualifier.field in targets:
@@ -155,11 +162,22 @@ def _check_mapping(finder: _Finder, vendor: type[Vendor] | None, names: Names) -
         at = f"mapping.programs.{index}"
         if vendor is not None and not vendor.has_programs:
             finder.problem(f"{vendor.name} has no programs", at, "Remove `programs` from the mapping.")
+        for row in program.fields:
+            finder.expression(row.value, names, f"{at}.fields.{row.target}")
+            if row.when:
+                finder.expression(row.when, names, f"{at}.fields.{row.target}.when")
+            if row.write == "if_blank":
+                finder.problem("a member's field is always overwritten", f"{at}.fields.{row.target}", "Remove `write`.")
         if not program.status and not program.qualifier:
             finder.problem("the program has neither `status` nor `status_from`", at)
         if program.qualifier and program.qualifier not in finder.integration.source.qualifiers:
             finder.problem(f"the source has no qualifier {program.qualifier!r}", f"{at}.status_from",
                            suggestion(program.qualifier, finder.integration.source.qualifiers))  # fmt: skip
+
+
+    for index, _ in enumerate(mapping.lists):
+        if vendor is not None and not vendor.has_lists:
+            finder.problem(f"{vendor.name} has no lists", f"mapping.lists.{index}", "Remove `lists` from the mapping.")
 
 
 def unset_variables(integration: Integration) -> list[str]:

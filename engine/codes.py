@@ -22,6 +22,30 @@ class Code:
     retryable: bool = False
 
 
+Level = Literal["call", "record", "both"]
+#: What recovers from a vendor's code. wait: the same again later; sign_in: the same with a new token; look_up: its
+#: effect is unknown and is read back; divide: a smaller batch finds the record at fault; fix: somebody changes data or
+#: configuration; stop: the connection takes no call until somebody has acted; done: it counts as done.
+Recovery = Literal["wait", "sign_in", "look_up", "divide", "fix", "stop", "done"]
+
+
+@dataclass(frozen=True, slots=True)
+class VendorCode:
+    """A vendor's own code, and what it becomes here.
+
+    `failure`: the failure code of a lead that ends with it, empty where none does. `endpoint`: the one that it is meant
+    for, empty for all. `after`: seconds to wait where `recovery` is wait.
+    """
+
+    code: str
+    meaning: str
+    failure: str
+    recovery: Recovery
+    level: Level = "both"
+    endpoint: str = ""
+    after: float | None = None
+
+
 def _table(*codes: Code) -> dict[str, Code]:
     return {code.name: code for code in codes}
 
@@ -40,21 +64,22 @@ CODES: dict[str, Code] = _table(
          "Add the answer under `qualifiers: … options:` in the mapping and retry."),
     Code("MISSING_REMOTE_FIELD", "The mapping names a field that the vendor does not have or does not let us write.",
          "admin", "Correct the field name in the mapping, or restore the field at the vendor, and retry."),
-    Code("CAMPAIGN_NOT_WRITABLE", "The program does not exist, is archived, or cannot take members.", "admin",
-         "Correct the program id in the mapping, or the program at the vendor, and retry."),
+    Code("CAMPAIGN_NOT_WRITABLE", "The program or list does not exist, is archived, or cannot take members.", "admin",
+         "Correct the id in the mapping, or the program or list at the vendor, and retry."),
     Code("INVALID_CAMPAIGN_STATUS", "The program has no such status.", "admin",
          "Use a status of the program's channel, written exactly as there, and retry."),
     Code("AMBIGUOUS_MATCH", "Several records at the vendor have this key.", "admin",
-         "Merge the duplicates at the vendor and retry."),
+         "Merge the duplicates at the vendor, or allow `duplicates: most_recent` in the matching rule, and retry."),
     Code("ALREADY_EXISTS", "The record exists already and the spec allows creating only.", "admin",
-         "Nothing, or allow updates in the matching spec and retry."),
+         "Ignore the lead, or allow updates with `action: upsert` in the matching rule and retry."),
     Code("REMOTE_RECORD_GONE", "The record that this lead was written to no longer exists, and no other key matches.",
          "admin", "Restore the record at the vendor or give the lead an email address, and retry."),
     Code("AUTHENTICATION", "The vendor did not accept the credentials.", "admin",
-         "Correct the credentials of the destination and retry."),
+         "Correct the credentials of the destination, see `engine doctor`, and retry."),
     Code("CONNECTION_PERMISSION", "Signing in works, but the permission for this object is missing.", "admin",
-         "Give the API user the permission, and retry."),
-    Code("RATE_OR_QUOTA", "The vendor's limit was reached.", "vendor", "Retry later.", retryable=True),
+         "Give the API user the permission that `engine doctor` finds missing, and retry."),
+    Code("RATE_OR_QUOTA", "The vendor's limit was reached.", "vendor",
+         "Retry later, or lower `limits` in the destination where other systems use the API too.", retryable=True),
     Code("REMOTE_UNAVAILABLE", "The vendor did not answer properly, several times over.", "vendor", "Retry later.",
          retryable=True),
     Code("UNKNOWN_OUTCOME", "A write was sent and never answered, and looking it up did not settle it.", "vendor",
@@ -69,3 +94,13 @@ CODES: dict[str, Code] = _table(
 def code(name: str) -> Code:
     """Return the code called `name`; an undeclared one is shown as itself, owned by the admin."""
     return CODES.get(name) or Code(name, "A plugin reported this code without describing it.", "admin", "See message.")
+
+
+#: Notices by code: what people should know of leads that go on nevertheless.
+NOTICES: dict[str, str] = {
+    "MATCH_CONFLICT": "The id and the email address of a lead belong to different records; the id was followed.",
+    "RECORD_ID_GONE": "The record with the known id no longer exists; the id was forgotten and the next rule tried.",
+    "VALUE_TRUNCATED": "A text was longer than the vendor's field and was cut, as the mapping asks for.",
+    "DUPLICATES_RESOLVED": "Several records have the key; the one that was changed last was written.",
+    "IMPORT_WARNING": "The vendor imported the lead with a warning.",
+}

@@ -7,6 +7,7 @@
     │   ├── CredentialsError      4  the vendor refused who we are or what we may do
     │   └── VendorUnavailable     5  the vendor is down or a quota is spent; run again later
     ├── RetryLater                   the same call can succeed after a wait
+    │   ├── NotTaken                 the vendor did not take the call: a limit, a token that died
     │   ├── NoAnswer                 a call was sent and not answered: its effect is unknown
     │   └── RunStopped               the run was ended from outside while waiting
     └── FailLead                     one lead cannot go on; all others do
@@ -98,6 +99,10 @@ class RetryLater(EngineError):
     ) -> None:
         super().__init__(what, where=where, why=why, fix=fix)
         self.after = after
+
+
+class NotTaken(RetryLater):
+    """The vendor did not take the call (a limit that is reached, a token that died): it counts as no attempt."""
 
 
 class NoAnswer(RetryLater):

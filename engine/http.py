@@ -86,14 +86,17 @@ class Http:
         json: Any = None,
         form: Mapping[str, str] | None = None,
         content: bytes | None = None,
+        files: Mapping[str, tuple[str, bytes, str]] | None = None,
         counted: bool = True,
         timeout: float | None = None,
     ) -> Reply:
         """Make one call and return its reply, whatever the status.
 
-        `path` is joined to the base URL, or is an absolute URL of its own. A call that is not `counted` takes no place
-        in the rate window or the quota. Raises RetryLater where the call never went out, NoAnswer where it did and no
-        whole answer came back, VendorUnavailable where the gate refuses, SpecError for a forbidden address.
+        `path` is joined to the base URL, or is an absolute URL of its own. `params` as pairs may name one parameter
+        several times. `files` are the parts of a multipart body, after those of `form`: by name of the part, the file's
+        name, its content and its type. A call that is not `counted` takes no place in the rate window or the quota.
+        Raises RetryLater where the call never went out, NoAnswer where it did and no whole answer came back,
+        VendorUnavailable where the gate refuses, SpecError for a forbidden address.
         """
         url = path if "://" in path else self.base_url + path
         self._check_host(url)
@@ -101,7 +104,13 @@ class Http:
         if json is not None:
             content = orjson.dumps(json)
             merged.setdefault("Content-Type", "application/json")
-        options: dict[str, Any] = {"headers": merged, "params": params, "content": content, "data": form}
+        options: dict[str, Any] = {
+            "headers": merged,
+            "params": params,
+            "content": content,
+            "data": form,
+            "files": files,
+        }
         if timeout is not None:
             options["timeout"] = timeout
         with self._gate.call(counted=counted):

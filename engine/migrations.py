@@ -14,8 +14,17 @@ APPLICATION_ID = 0x4C454144
 
 @migrations()
 def m001_initial(db: Database) -> None:
+    _execute(db, _INITIAL)
+
+
+@migrations()
+def m002_places_notices_imports(db: Database) -> None:
+    _execute(db, _PLACES_NOTICES_IMPORTS)
+
+
+def _execute(db: Database, script: str) -> None:
     statement = ""
-    for line in _INITIAL.splitlines(keepends=True):  # executescript would end the migration's transaction
+    for line in script.splitlines(keepends=True):  # executescript would end the migration's transaction
         statement += line
         if sqlite3.complete_statement(statement):
             db.execute(statement)
@@ -187,8 +196,56 @@ CREATE INDEX calls_by_account ON calls (account, at);
 
 CREATE TABLE quotas (                   -- vendor calls by day
     account TEXT NOT NULL,
-    day TEXT NOT NULL,                  -- UTC, YYYY-MM-DD
-    calls INTEGER NOT NULL,
+    day TEXT NOT NULL,                  -- of the vendor's quota, YYYY-MM-DD
+    calls INTEGER NOT NULL,             -- by anybody, as far as the vendor told
     PRIMARY KEY (account, day)
 ) STRICT, WITHOUT ROWID;
+"""
+
+_PLACES_NOTICES_IMPORTS = """
+ALTER TABLE memberships ADD COLUMN kind TEXT NOT NULL DEFAULT 'program'; -- program or list (whose id is program_id)
+ALTER TABLE memberships ADD COLUMN data TEXT; -- JSON: the member's own fields
+ALTER TABLE failures ADD COLUMN pattern TEXT NOT NULL DEFAULT ''; -- the message without what differs from lead to lead
+CREATE INDEX memberships_wanted ON memberships (lead_id) WHERE state = 'wanted';
+
+CREATE TABLE notices (                  -- what people should know of leads that go on nevertheless
+    id INTEGER PRIMARY KEY,
+    lead_id INTEGER NOT NULL REFERENCES leads,
+    run_id TEXT NOT NULL REFERENCES runs,
+    code TEXT NOT NULL,                 -- groups notices of one kind
+    field TEXT NOT NULL,
+    message TEXT NOT NULL,
+    at REAL NOT NULL                    -- Unix time
+) STRICT;
+CREATE INDEX notices_by_lead ON notices (lead_id);
+CREATE INDEX notices_by_run ON notices (run_id, code);
+
+CREATE TABLE catalog (                  -- what a remote account was last seen to have, read again when it is old
+    account TEXT NOT NULL,
+    kind TEXT NOT NULL,                 -- fields, member_fields, program or list
+    name TEXT NOT NULL,                 -- id of the program or list; empty for fields
+    content TEXT NOT NULL,              -- JSON; null: there is none
+    at REAL NOT NULL,                   -- Unix time of the reading
+    PRIMARY KEY (account, kind, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE pauses (                   -- remote accounts that take no calls for a while
+    account TEXT PRIMARY KEY,
+    until REAL NOT NULL,                -- Unix time
+    why TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE imports (                  -- files handed to a vendor's bulk import
+    id INTEGER PRIMARY KEY,
+    integration_id INTEGER NOT NULL REFERENCES integrations,
+    run_id TEXT NOT NULL REFERENCES runs,
+    account TEXT NOT NULL,
+    what TEXT NOT NULL,                 -- person, or "program ID status"
+    ticket TEXT NOT NULL,               -- the vendor's name for it
+    state TEXT NOT NULL,                -- queued, running, done, failed
+    submitted_at REAL NOT NULL,         -- Unix time
+    poll_at REAL NOT NULL,              -- Unix time before which it is not asked for again
+    leads TEXT NOT NULL                 -- JSON: [lead id, delivery id] in the order of the file
+) STRICT;
+CREATE INDEX imports_open ON imports (integration_id) WHERE state IN ('queued', 'running');
 """

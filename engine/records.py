@@ -89,8 +89,21 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that people should know of a lead that goes on nevertheless; `code` groups notices of one kind."""
+
+    code: str
+    message: str
+    field: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Field:
-    """A field of the vendor's object. `length` in characters, None when unlimited or unknown."""
+    """A field of the vendor's object.
+
+    `length` in characters and `max_bytes` in UTF-8 bytes, None when unlimited or unknown. `searchable`: leads can be
+    found by it. `note` says what people should know of it, such as why it cannot be written.
+    """
 
     name: str
     type: str = "string"
@@ -98,40 +111,73 @@ class Field:
     length: int | None = None
     writable: bool = True
     options: tuple[str, ...] = ()
+    max_bytes: int | None = None
+    searchable: bool = False
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A vendor's program (campaign) that can take members, with the statuses a member may have."""
+    """A vendor's program (campaign), with the statuses a member may have. `refusal`: why it takes no members."""
 
     id: str
     name: str
     statuses: tuple[str, ...] = ()
+    refusal: str = ""
+
+
+PlaceKind = Literal["program", "list"]
 
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """A wish to have a lead in a program with a status."""
+    """A wish to have a lead in a program with a status and the member's own fields, or in a list (no status)."""
 
-    program_id: str
-    status: str
+    target: str
+    status: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    kind: PlaceKind = "program"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A person to be put in a program: the vendor's id and the member's own fields."""
+
+    remote_id: str
+    data: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """What the mapping makes of one lead. `if_blank` values go only where the remote field is empty."""
+    """What the mapping makes of one lead. `if_blank` values go only where the remote field is empty.
+
+    A None among the fields clears the remote field.
+    """
 
     fields: dict[str, Any]
     if_blank: dict[str, Any] = field(default_factory=dict)
     memberships: tuple[Membership, ...] = ()
+    notices: tuple[Notice, ...] = ()
+
+
+Action = Literal["upsert", "create_only", "update_only"]
+Duplicates = Literal["fail", "most_recent"]
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Which key a lead is written by: `by` is one of the vendor's keys, `value` the key's value."""
+    """Which key a lead is written by, and what may become of it.
+
+    `by` is one of the vendor's keys or, where it can search by fields, a field's name; `value` the key's value.
+    `duplicates`: what to do where several records have the key. `update_email`: a write by another key may change the
+    record's email address.
+    """
 
     by: str
     value: str
+    action: Action = "upsert"
+    duplicates: Duplicates = "fail"
+    update_email: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +191,15 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A record read back from the vendor: its id and the values of the fields asked for."""
+    """A record read back from the vendor: its id, the values of the fields asked for, and its keys by name of the key.
+
+    `changed_at`: when it was changed last, as the vendor writes it, for people.
+    """
 
     remote_id: str
     values: Mapping[str, Any]
+    keys: Mapping[str, str] = field(default_factory=dict)
+    changed_at: str = ""
 
 
 Status = Literal["created", "updated", "satisfied", "failed", "missing", "unknown", "later"]
@@ -160,7 +211,7 @@ class Outcome:
 
     `created`, `updated`: written. `satisfied`: nothing to do, it already is so. `failed`: see `failure`.
     `missing`: the key matches no record, so the next matching rule is tried. `unknown`: sent, effect unclear.
-    `later`: not executed; the same record can be sent again after `after` seconds.
+    `later`: not executed; the same record can be sent again after `after` seconds. `notices` are kept with the lead.
     """
 
     status: Status
@@ -168,3 +219,4 @@ class Outcome:
     failure: Failure | None = None
     after: float = 0.0
     answer: Any = None
+    notices: tuple[Notice, ...] = ()

@@ -12,14 +12,16 @@ from typing import Any
 
 from engine import check
 from engine.adapters import Adapter, Context, Source, Vendor
+from engine.codes import NOTICES
 from engine.errors import AbortRun, EngineError, RetryLater, RunStopped, SpecError, VendorUnavailable
-from engine.expressions import function, parse
+from engine.expressions import Names, function, parse, suggestion
 from engine.limits import LimitedGate
 from engine.mapping import Compiled, compile_mapping
 from engine.plugins import Plugins, build
-from engine.records import Failure, Lead
+from engine.records import Failure, Field, Lead
+from engine.remote import Reader
 from engine.settings import resolve
-from engine.specs import Integration
+from engine.specs import Integration, Rule
 from engine.stages.base import Circumstances, Stage, Tallies
 from engine.stages.capture import CaptureStage, column_plan
 from engine.stages.enrich import EnrichStage, Waterfall, WaterfallStep
@@ -137,8 +139,13 @@ class Run:
     # What a run is made of --------------------------------------------------------------------------------------
 
     def _context(self, folder: Path | None = None) -> tuple[Context, LimitedGate]:
-        gate = LimitedGate(self.store.quotas, now=self.now, sleep=self._sleep)
+        gate = LimitedGate(self.store.quotas, now=self.now, sleep=self._sleep, tell=self._tell)
         return Context(now=self.now, sleep=self._sleep, folder=folder or self.integration.folder, gate=gate), gate
+
+    def _tell(self, text: str) -> None:
+        """What a gate has to say to people."""
+        if self.circumstances is not None:
+            self.circumstances.note(text)
 
     def _sleep(self, seconds: float) -> None:
         """Wait, unless the run is being stopped."""
@@ -200,13 +207,13 @@ class Run:
     def _mapping(self, vendor: Vendor) -> tuple[Compiled, Keys]:
         """Sign in, read the live field list and the programs, and compile. Raises AbortRun."""
         names = check.names_of(self.integration, self.plugins)
-        spec = self.integration.mapping
+        rules = check.rules_of(self.integration, type(vendor))
+        keep = self.integration.destination.refresh_after
+        reader = Reader(vendor, self.store.catalog, keep, self.now)
         for attempt in range(CONNECT_TRIES):
             try:
                 vendor.connect()
-                fields = vendor.fields()
-                ids = list(dict.fromkeys(row.program_id for row in spec.programs))
-                programs = vendor.programs(ids) if ids else None
+                mapping = self._compiled(reader, names, rules, fresh=False)
                 break
             except RunStopped:
                 raise
@@ -218,9 +225,30 @@ class Run:
                         fix="See that `destination.config` names the right host, then run the same command again.",
                     ) from error
                 self._sleep(error.after)
-        rules = check.rules_of(self.integration, type(vendor))
-        keys = Keys([(rule.by, function(parse(rule.value, names), names)) for rule in rules])
-        return compile_mapping(spec, names, fields, programs), keys
+        return mapping, Keys([(rule, function(parse(rule.value, names), names)) for rule in rules])
+
+    def _compiled(self, reader: Reader, names: Names, rules: Sequence[Rule], *, fresh: bool) -> Compiled:
+        """The mapping for what the vendor has; what was remembered of it is read anew before it makes leads fail."""
+        remote = reader.remote(self.integration.mapping, fresh=fresh)
+        mapping = compile_mapping(self.integration.mapping, names, remote)
+        keys = type(reader.vendor).keys
+        fields: Mapping[str, Field] = {field.name: field for field in remote.fields or ()}
+        strange = [
+            (index, rule.by)
+            for index, rule in enumerate(rules)
+            if rule.by not in keys and not (rule.by in fields and fields[rule.by].searchable)
+        ]
+        if (mapping.doubtful or strange) and not fresh:
+            return self._compiled(reader, names, rules, fresh=True)
+        if strange:
+            index, by = strange[0]
+            searchable = [*keys, *(name for name, field in fields.items() if field.searchable)]
+            raise SpecError(
+                f"{reader.vendor.name} cannot find leads by {by!r}",
+                where=self.integration.place(f"matching.{index}.by"),
+                fix=suggestion(by, searchable) or f"It can by {', '.join(searchable)}.",
+            )
+        return mapping
 
     # Driving ----------------------------------------------------------------------------------------------------
 
@@ -239,7 +267,7 @@ class Run:
             mode = self.integration.destination.sync_mode
             if mode == "automatic":
                 self.store.queue.release_all(run.run.integration_id)
-            mapper = MapStage(run, mapping, keys)
+            mapper = MapStage(run, mapping, keys, vendor.searched)
             stages += [EnrichStage(run, waterfall), mapper]
             if mode != "disabled":
                 stages += [MatchStage(run, vendor), SyncStage(run, vendor), EnrollStage(run, vendor)]
@@ -314,6 +342,8 @@ class Run:
     def _finish(self, error: AbortRun | None, seconds: float) -> Summary:
         assert self.circumstances is not None  # noqa: S101 - set by the only caller
         run = self.circumstances.run
+        for code_name, count, example in self.store.reports.notices(run.id):
+            self.circumstances.note(f"{code_name}, {count} leads: {NOTICES.get(code_name, '')} E.g. {example}")
         totals = self.store.reports.totals(self.integration.name)
         status, code, message = "done", 1 if totals["failed"] else 0, ""
         if error is not None:

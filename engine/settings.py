@@ -1,4 +1,4 @@
-"""Settings that a spec only refers to: environment variables and files, resolved when a run starts."""
+"""Settings that a spec only refers to: environment variables, files and keyring entries, resolved when a run starts."""
 
 from __future__ import annotations
 
@@ -8,17 +8,23 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import Place, SpecError
-from engine.redaction import remember_secret
+from engine.redaction import redact, remember_secret
 
 
 def is_reference(value: Any) -> bool:
-    """Whether a setting says where its value is kept, as {env: NAME} or {file: path}, instead of giving it."""
-    return isinstance(value, Mapping) and ("env" in value or "file" in value)
+    """Whether a setting says where its value is kept, instead of giving it.
+
+    As {env: NAME}, {file: path} or {keyring: SERVICE/NAME}.
+    """
+    return isinstance(value, Mapping) and ("env" in value or "file" in value or "keyring" in value)
 
 
 def secret_advice(key: str) -> str:
     """What to do with a secret that stands in a spec."""
-    return f"Keep it in the environment: `{key}: {{env: {key.upper()}}}`, or in a file: `{key}: {{file: path}}`."
+    return (
+        f"Keep it in the environment: `{key}: {{env: {key.upper()}}}`, or in a file: `{key}: {{file: path}}`,"
+        f" or in the keyring: `{key}: {{keyring: lead-engine/{key}}}`."
+    )
 
 
 def resolve(
@@ -30,9 +36,10 @@ def resolve(
     environ: Mapping[str, str] | None = None,
     place: Callable[[str], Place] | None = None,
 ) -> dict[str, Any]:
-    """Replace every {env: NAME, default: …} and {file: path} by its text. Raises SpecError naming the setting.
+    """Replace every {env: NAME, default: …}, {file: path} and {keyring: SERVICE/NAME} by its text.
 
-    A setting listed in `secrets` must be such a reference; a secret written into a spec is refused.
+    A setting listed in `secrets` must be such a reference; a secret written into a spec is refused. Raises SpecError
+    naming the setting.
     """
     environ = os.environ if environ is None else environ
     resolved: dict[str, Any] = {}
@@ -46,7 +53,7 @@ def resolve(
                 raise
             if found is not None:
                 resolved[key] = found
-                if key in secrets:
+                if key in secrets or "keyring" in value:
                     remember_secret(found)
         elif key in secrets:
             raise SpecError(f"{setting} is a secret written into the spec", fix=secret_advice(key))
@@ -65,6 +72,8 @@ def _referred(value: Mapping[str, Any], folder: Path, setting: str, environ: Map
         if value.get("optional"):
             return None
         raise SpecError(f"{setting}: the environment variable {name} is not set", fix=f"export {name}=…")
+    if "keyring" in value:
+        return _from_keyring(str(value["keyring"]), setting)
     path = folder / str(value["file"])
     try:
         return path.read_text("utf-8").strip()
@@ -73,3 +82,44 @@ def _referred(value: Mapping[str, Any], folder: Path, setting: str, environ: Map
             f"{setting}: cannot read {str(path)!r}: {error}",
             fix="Correct the path, or make the file readable.",
         ) from error
+
+
+def _from_keyring(entry: str, setting: str) -> str:
+    service, slash, name = entry.rpartition("/")
+    if not (service and slash and name):
+        raise SpecError(f"{setting}: {entry!r} names no keyring entry", fix="Write it as {keyring: SERVICE/NAME}.")
+    try:
+        import keyring
+        from keyring.errors import NoKeyringError
+    except ModuleNotFoundError as error:
+        if error.name != "keyring":
+            raise _unreadable(setting, error) from error
+        raise SpecError(
+            f"{setting}: the library that reads the keyring is not installed",
+            fix="pip install 'lead-engine[keyring]'",
+        ) from error
+    except Exception as error:  # a backend is somebody else's code, and is loaded by the import
+        raise _unreadable(setting, error) from error
+    try:
+        found = keyring.get_password(service, name)
+    except NoKeyringError as error:
+        raise SpecError(
+            f"{setting}: this machine has no keyring",
+            fix="Install a backend that the library `keyring` can use, or keep the value in the environment"
+            " or in a file.",
+        ) from error
+    except Exception as error:
+        raise _unreadable(setting, error) from error
+    if not found:
+        raise SpecError(
+            f"{setting}: the keyring has no entry {name!r} of the service {service!r}",
+            fix=f"keyring set {service} {name}",
+        )
+    return found
+
+
+def _unreadable(setting: str, error: Exception) -> SpecError:
+    return SpecError(
+        f"{setting}: the keyring cannot be read: {redact(str(error)) or type(error).__name__}",
+        fix="Unlock it, or see with `keyring diagnose` which backend is used.",
+    )

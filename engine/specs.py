@@ -18,6 +18,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from engine.errors import Place, SpecError
 from engine.expressions import suggestion
+from engine.records import Action, Duplicates
 
 KINDS = ("integration", "source", "enrichment", "matching", "mapping")
 MAX_SPEC_BYTES = 4 * 2**20
@@ -54,12 +55,24 @@ class Destination:
     use: str
     config: Mapping[str, Any] = field(default_factory=dict)
     sync_mode: str = "automatic"
+    bulk_from: int | None = None
+    refresh_after: float = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     by: str
     value: str
+    action: Action = "upsert"
+    duplicates: Duplicates = "fail"
+    update_email: bool = False
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What differs from a plain upsert, for a decision."""
+        plain = Rule(self.by, self.value)
+        names = ("action", "duplicates", "update_email")
+        return {name: getattr(self, name) for name in names if getattr(self, name) != getattr(plain, name)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +83,8 @@ class FieldRow:
     write: str = "overwrite"
     default: Any = None
     when: str = ""
+    too_long: str = "fail"
+    empty: str = "keep"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +105,14 @@ class ProgramRow:
     qualifier: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
     min_scans: int = 0
+    fields: tuple[FieldRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ListRow:
+    list_id: str
+    event: str = ""
+    min_scans: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +120,7 @@ class MappingSpec:
     fields: tuple[FieldRow, ...]
     qualifiers: tuple[QualifierRow, ...] = ()
     programs: tuple[ProgramRow, ...] = ()
+    lists: tuple[ListRow, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -162,7 +186,7 @@ def load(path: Path | str) -> Integration:
         source=_source(parts["source"]),
         destination=_destination(raw["destination"]),
         mapping=_mapping(parts["mapping"]),
-        matching=tuple(Rule(rule["by"], rule["value"]) for rule in parts["matching"] or ()),
+        matching=tuple(Rule(**rule) for rule in parts["matching"] or ()),
         enrichment=tuple(_step(step) for step in parts["enrichment"] or ()),
         identity=tuple(raw.get("identity", Integration.identity)),
         required=tuple(raw.get("required", Integration.required)),
@@ -320,14 +344,17 @@ def _step(raw: Mapping[str, Any]) -> Step:
 
 
 def _destination(raw: Mapping[str, Any]) -> Destination:
-    return Destination(**{key: raw[key] for key in ("use", "config", "sync_mode") if key in raw})
+    kept = {key: raw[key] for key in ("use", "config", "sync_mode", "refresh_after") if key in raw}
+    return Destination(**kept, bulk_from=raw.get("bulk", {}).get("from"))
+
+
+def _fields(raw: Mapping[str, Any]) -> tuple[FieldRow, ...]:
+    return tuple(
+        FieldRow(target, row) if isinstance(row, str) else FieldRow(target, **row) for target, row in raw.items()
+    )
 
 
 def _mapping(raw: Mapping[str, Any]) -> MappingSpec:
-    fields = tuple(
-        FieldRow(target, row) if isinstance(row, str) else FieldRow(target, **row)
-        for target, row in raw["fields"].items()
-    )
     qualifiers = tuple(QualifierRow(name, **row) for name, row in raw.get("qualifiers", {}).items())
     programs = tuple(
         ProgramRow(
@@ -337,7 +364,11 @@ def _mapping(raw: Mapping[str, Any]) -> MappingSpec:
             qualifier=row.get("status_from", {}).get("qualifier", ""),
             options=row.get("status_from", {}).get("options", {}),
             min_scans=row.get("min_scans", 0),
+            fields=_fields(row.get("fields", {})),
         )
         for row in raw.get("programs", ())
     )
-    return MappingSpec(fields, qualifiers, programs)
+    lists = tuple(
+        ListRow(str(row["list_id"]), row.get("event", ""), row.get("min_scans", 0)) for row in raw.get("lists", ())
+    )
+    return MappingSpec(_fields(raw["fields"]), qualifiers, programs, lists)

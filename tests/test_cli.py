@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -249,7 +250,7 @@ def test_wrong_credentials_end_with_4_after_one_call(
 
 
 def test_a_spent_quota_ends_with_5_and_the_same_command_goes_on(
-    engine: Engine, spec: Spec, people: People, sandbox: MarketoSandbox
+    engine: Engine, spec: Spec, people: People, sandbox: MarketoSandbox, tmp_path: Path
 ) -> None:
     spec()
     people(PEOPLE[:1])
@@ -258,6 +259,13 @@ def test_a_spent_quota_ends_with_5_and_the_same_command_goes_on(
     assert done.returncode == 5
     assert "quota" in done.stderr.lower()
     assert "engine run expo.yaml" in done.stdout
+    calls = len(sandbox.calls())
+    paused = engine("run", "expo.yaml")
+    assert paused.returncode == 5 and "paused until" in paused.stderr
+    assert len(sandbox.calls()) <= calls + 1
+    with sqlite3.connect(tmp_path / ".engine" / "state.db") as state:
+        state.execute("UPDATE pauses SET until = 0")
+    state.close()
     assert engine("run", "expo.yaml").returncode == 0
     assert len(sandbox.state()["leads"]) == 1
 

@@ -23,7 +23,8 @@ from engine.state import Store
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
-PAGES = [*DOCS, ROOT / "README.md", *sorted(ROOT.glob("plugins/*/README.md"))]
+FAILURES = sorted((ROOT / "docs/failures").glob("*.md"))
+PAGES = [*DOCS, *FAILURES, ROOT / "README.md", *sorted(ROOT.glob("plugins/*/README.md"))]
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"^# file: (\S+)$", re.MULTILINE)
 

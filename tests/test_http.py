@@ -6,8 +6,12 @@ import gzip
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from email.parser import BytesParser
+from email.policy import HTTP
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +44,8 @@ class Echo(Sandbox):
             return Response(200, gzip.compress(b"y" * 5_000_000), {"Content-Encoding": "gzip"})
         if request.path == "/garbled":
             return Response(200, b"this is no gzip", {"Content-Encoding": "gzip"})
+        if request.path == "/asked":
+            return Response(200, {"asked": request.query_string}, {"X-Served-By": "Echo"})
         if request.path == "/leak":
             return Response(400, {"error": "bad", "access_token": "hunter2-token", "client_secret": "hunter2-secret"})
         headers = {name: value for name, value in request.headers.items() if name.startswith(("x-", "content-type"))}
@@ -94,6 +100,30 @@ def test_a_call_carries_query_headers_json_and_form(client: Http) -> None:
     }  # fmt: skip
     assert client.send("POST", "/", form={"a": "1 2"}).json()["body"] == "a=1+2"
     assert client.send("PUT", "/", content=b"raw").json()["body"] == "raw"
+
+
+def test_files_travel_as_parts_with_their_name_and_type(client: Http) -> None:
+    content = "email\nø@example.com\n".encode()
+    files = {"file": ("leads.csv", content, "text/csv")}
+    sent = client.send("POST", "/bulk", params={"format": "csv"}, form={"partition": "1"}, files=files).json()
+    assert (sent["method"], sent["query"]) == ("POST", {"format": "csv"})
+    head = f"Content-Type: {sent['headers']['content-type']}\r\n\r\n"
+    message = BytesParser(policy=HTTP).parsebytes(head.encode() + sent["body"].encode())
+    parts = list(message.iter_parts())
+    assert [part.get_param("name", header="content-disposition") for part in parts] == ["partition", "file"]
+    assert (parts[1].get_filename(), parts[1].get_content_type()) == ("leads.csv", "text/csv")
+    assert parts[1].get_payload(decode=True) == content
+
+
+def test_a_parameter_can_be_given_several_times(client: Http) -> None:
+    reply = client.send("GET", "/asked", params=[("id", "1"), ("id", "2 &"), ("page", "")])
+    assert reply.json()["asked"] == "id=1&id=2+%26&page="
+
+
+def test_an_answer_keeps_its_headers_in_lower_case(client: Http) -> None:
+    reply = client.send("GET", "/asked")
+    assert reply.headers["x-served-by"] == "Echo"
+    assert abs(parsedate_to_datetime(reply.headers["date"]).timestamp() - time.time()) < 60
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 429, 500, 503])

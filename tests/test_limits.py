@@ -4,33 +4,20 @@ from __future__ import annotations
 
 import tempfile
 import threading
+import zoneinfo
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.errors import VendorUnavailable
+from engine.errors import SpecError, VendorUnavailable
 from engine.limits import LimitedGate, Limits, OpenGate
 from engine.state import Store
-
-DAY = 86_400.0
-
-
-class Clock:
-    """Time that passes only when somebody sleeps."""
-
-    def __init__(self, now: float = 100 * DAY) -> None:
-        self.time = now
-        self.slept: list[float] = []
-
-    def now(self) -> float:
-        return self.time
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.time += seconds
+from tests.limits_helpers import DAY, Clock, Watched, gate_for, start
 
 
 @pytest.fixture
@@ -44,10 +31,8 @@ def clock() -> Clock:
     return Clock()
 
 
-def gate_for(store: Store, clock: Clock, limits: Limits, trip_after: int = 8) -> LimitedGate:
-    gate = LimitedGate(store.quotas, now=clock.now, sleep=clock.sleep, trip_after=trip_after)
-    gate.declare("vendor:one", limits)
-    return gate
+def unix(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
 
 
 def test_a_call_beyond_the_window_waits_until_the_oldest_leaves_it(store: Store, clock: Clock) -> None:
@@ -83,6 +68,91 @@ def test_the_daily_quota_ends_the_run_and_is_there_again_tomorrow(store: Store, 
         assert store.quotas.used("vendor:one", clock.time) == 1
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("2026-03-10T23:59:59-05:00", "2026-03-11T00:00:00-05:00", "2026-03-11T00:00:00-05:00"),
+        ("2026-11-23T18:30:00-06:00", "2026-11-24T00:00:00-06:00", "2026-11-24T00:00:00-06:00"),
+        ("2026-11-01T00:00:01-05:00", "2026-11-02T00:00:00-06:00", "2026-11-02T00:00:00-06:00"),  # a day of 25 hours
+    ],
+)
+def test_the_quotas_day_ends_at_the_vendors_midnight(store: Store, before: str, after: str, said: str) -> None:
+    clock = Clock(unix(before))
+    gate = gate_for(store, clock, Limits(daily=1, day_zone="America/Chicago"))
+    start(gate, clock)
+    clock.time = unix(after) - 0.01
+    with pytest.raises(VendorUnavailable) as caught:
+        start(gate, clock)
+    assert f"{said} (America/Chicago)" in str(caught.value)
+    clock.time = unix(after)
+    assert start(gate, clock) == unix(after)
+
+
+def test_an_unknown_time_zone_is_refused_and_a_machine_without_zones_knows_them() -> None:
+    for wrong in ("Mars/Olympus", "../etc", ""):
+        with pytest.raises(SpecError, match="day_zone"):
+            Limits(day_zone=wrong)
+    zoneinfo.reset_tzpath(to=[])
+    try:
+        zoneinfo.ZoneInfo.clear_cache()
+        assert Limits(day_zone="America/Chicago").day(0.0) == "1969-12-31"
+    finally:
+        zoneinfo.reset_tzpath()
+
+
+def test_the_reserve_is_left_to_other_systems_and_the_message_says_so(store: Store, clock: Clock) -> None:
+    gate = gate_for(store, clock, Limits(daily=10, reserve=8))
+    start(gate, clock)
+    start(gate, clock)
+    with pytest.raises(VendorUnavailable, match="2 of the daily quota of 10 calls") as caught:
+        start(gate, clock)
+    assert "the last 8 are reserved for other systems" in caught.value.what
+    gate.seen(10)
+    with pytest.raises(VendorUnavailable, match=r"is spent: 10 were made today"):
+        start(gate, clock)
+
+
+def test_the_vendors_own_count_counts_where_it_is_larger(store: Store, clock: Clock, tmp_path: Path) -> None:
+    limits = Limits(daily=10)
+    gate = gate_for(store, clock, limits)
+    for _ in range(3):
+        start(gate, clock)
+    gate.seen(1)
+    assert store.quotas.used("vendor:one", clock.time) == 3
+    gate.seen(8)
+    with Store(tmp_path / "state.db") as other:
+        second = gate_for(other, clock, limits)
+        start(second, clock)
+        start(gate, clock)
+        for each in (gate, second):
+            with pytest.raises(VendorUnavailable, match="10 were made today"):
+                start(each, clock)
+    clock.time += DAY
+    start(gate, clock)
+    assert store.quotas.used("vendor:one", clock.time) == 1
+
+
+def test_people_are_told_once_a_day_that_most_of_the_quota_is_used(store: Store, clock: Clock) -> None:
+    told: list[str] = []
+    gate = gate_for(store, clock, Limits(daily=10, reserve=1, alert=0.8), tell=told.append)
+    for _ in range(7):
+        start(gate, clock)
+    assert told == []
+    for _ in range(2):
+        start(gate, clock)
+    assert told == [
+        "8 of today's 10 calls for vendor:one are used (80%); this engine stops at 9,"
+        " and the day ends at 1970-04-12T00:00:00+00:00 (UTC)"
+    ]
+    clock.time += DAY
+    gate.seen(9)
+    gate.seen(10)
+    assert len(told) == 2 and told[1].startswith("9 of today's 10 calls")
+    quiet = gate_for(store, clock, Limits(daily=10, alert=None), tell=told.append)
+    quiet.seen(10)
+    assert len(told) == 2
+
+
 def test_what_is_not_counted_takes_no_place(store: Store, clock: Clock) -> None:
     gate = gate_for(store, clock, Limits(calls=1, window=20, daily=1))
     for _ in range(3):
@@ -108,17 +178,78 @@ def test_a_refused_call_is_counted_neither_in_the_window_nor_in_the_day(store: S
 
 
 @settings(max_examples=40, deadline=None)
-@given(calls=st.integers(1, 4), window=st.sampled_from([1.0, 7.5, 20.0]), gaps=st.lists(st.floats(0, 10), max_size=25))
-def test_no_window_ever_holds_more_calls_than_allowed(calls: int, window: float, gaps: list[float]) -> None:
-    clock, starts = Clock(0.0), []
-    with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "state.db", check=False) as store:
-        gate = gate_for(store, clock, Limits(calls=calls, window=window))
-        for gap in gaps:
-            clock.time += gap
-            with gate.call():
-                starts.append(clock.time)
-    for index, start in enumerate(starts[calls:]):
-        assert start - starts[index] >= window - 1e-6
+@given(
+    calls=st.integers(1, 4),
+    window=st.sampled_from([1.0, 7.5, 20.0]),
+    margin=st.sampled_from([0.0, 0.1]),
+    steps=st.lists(st.tuples(st.floats(0, 10), st.booleans(), st.sampled_from([0.0, 0.0, 3.0, 4000.0])), max_size=25),
+)
+def test_no_window_ever_holds_more_calls_than_allowed(
+    calls: int, window: float, margin: float, steps: list[tuple[float, bool, float]]
+) -> None:
+    """Two processes share the state, and the clock of the machine is set back at times."""
+    clock, starts, behind = Clock(1_000_000.0), [], 0.0
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "state.db"
+        with Store(path, check=False) as one, Store(path, check=False) as two:
+            limits = Limits(calls=calls, window=window, margin=margin)
+            gates = [gate_for(store, clock, limits) for store in (one, two)]
+            for gap, second, back in steps:
+                behind += back
+                clock.time += gap - back
+                clock.slept.clear()
+                starts.append(start(gates[second], clock) + behind)
+                assert sum(clock.slept) <= window * (1 + margin) + 1e-6
+    for index, later in enumerate(starts[calls:]):
+        assert later - starts[index] >= window * (1 + margin) - 1e-6
+
+
+def test_a_call_that_waited_for_the_state_is_counted_when_it_starts(store: Store, clock: Clock, tmp_path: Path) -> None:
+    asked = threading.Event()
+
+    def now() -> float:
+        asked.set()
+        return clock.time
+
+    gate = LimitedGate(store.quotas, now=now, sleep=clock.sleep)
+    gate.declare("vendor:one", Limits(calls=1, window=20))
+    with ThreadPoolExecutor(1) as pool, Store(tmp_path / "state.db", check=False) as other:
+        with other.database.transaction():
+            first = pool.submit(start, gate, clock)
+            assert asked.wait(10)
+            clock.time += 15
+        assert first.result(10) == 100 * DAY + 15
+    assert start(gate, clock) == 100 * DAY + 35
+
+
+def test_many_that_wait_ask_the_state_little_more_than_once_each(store: Store, clock: Clock) -> None:
+    tally = Watched(store, clock)
+    gate = LimitedGate(tally, now=clock.now, sleep=clock.sleep)
+    gate.declare("vendor:one", Limits(calls=10, window=1, concurrency=5))
+    with ThreadPoolExecutor(40) as pool:
+        list(pool.map(lambda _: start(gate, clock), range(60)))
+    assert len(tally.granted) == 60
+    assert tally.granted[-1] - tally.granted[0] == pytest.approx(5, abs=0.02)
+    assert 5 <= tally.vain <= 15
+
+
+def test_who_waits_for_the_rate_leaves_its_place_to_calls_that_are_not_counted(store: Store, clock: Clock) -> None:
+    waiting, go_on = threading.Event(), threading.Event()
+
+    def sleep(seconds: float) -> None:
+        waiting.set()
+        assert go_on.wait(10)
+        clock.sleep(seconds)
+
+    gate = LimitedGate(store.quotas, now=clock.now, sleep=sleep)
+    gate.declare("vendor:one", Limits(calls=1, window=20, concurrency=1))
+    start(gate, clock)
+    with ThreadPoolExecutor(1) as pool:
+        counted = pool.submit(start, gate, clock)
+        assert waiting.wait(10)
+        assert start(gate, clock, counted=False) == 100 * DAY
+        go_on.set()
+        assert counted.result(10) == 100 * DAY + 20
 
 
 def test_the_breaker_trips_after_failures_in_a_row_and_not_before(store: Store, clock: Clock) -> None:
@@ -169,4 +300,6 @@ def test_an_open_gate_lets_everything_through() -> None:
     for _ in range(50):
         with gate.call():
             gate.report(healthy=False)
+            gate.hold(3600, "nobody is held")
+            gate.seen(10_000)
     assert gate.report(healthy=False) is None

@@ -6,11 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from engine.casts import CASTS, stored_as
 from engine.expressions import ExpressionError, Names
-from engine.mapping import Compiled, compile_mapping
-from engine.records import LEAD_FIELDS, Failure, Field, Lead, Membership, Program, Write
-from engine.specs import FieldRow, MappingSpec, ProgramRow, QualifierRow
+from engine.field_rows import cut, too_long
+from engine.mapping import Compiled, Remote, compile_mapping
+from engine.records import LEAD_FIELDS, Failure, Field, Lead, Membership, Notice, Program, Write
+from engine.specs import FieldRow, ListRow, MappingSpec, ProgramRow, QualifierRow
 
 REMOTE = (
     Field("text"), Field("short", length=5), Field("pick", options=("A", "B")), Field("locked", writable=False),
@@ -28,7 +32,7 @@ def compiled(
     programs: Sequence[ProgramRow] = (),
     known: Mapping[str, Program] | None = None,
 ) -> Compiled:
-    return compile_mapping(MappingSpec(rows, tuple(qualifiers), tuple(programs)), NAMES, REMOTE, known)
+    return compile_mapping(MappingSpec(rows, tuple(qualifiers), tuple(programs)), NAMES, Remote(REMOTE, programs=known))
 
 
 def lead(qualifiers: dict[str, Any] | None = None, events: dict[str, int] | None = None, **fields: Any) -> Lead:
@@ -252,5 +256,94 @@ def test_a_wrong_expression_is_refused_when_the_mapping_is_compiled() -> None:
 
 
 def test_without_a_field_list_nothing_is_checked_against_it() -> None:
-    mapping = compile_mapping(MappingSpec((FieldRow("anything", "lead.x"),)), NAMES, None)
+    mapping = compile_mapping(MappingSpec((FieldRow("anything", "lead.x"),)), NAMES, Remote())
     assert mapping.apply(lead(x="1e5")) == Write({"anything": "1e5"})
+
+
+# What a row says of texts that are too long, of empty values, and of members ------------------------------------------
+
+
+def test_a_text_that_is_too_long_is_cut_where_the_row_says_so_and_people_are_told() -> None:
+    found = compiled(FieldRow("short", "lead.x", too_long="truncate")).apply(lead(x="123456"))
+    assert isinstance(found, Write)
+    assert (found.fields, [notice.code for notice in found.notices]) == ({"short": "12345"}, ["VALUE_TRUNCATED"])
+    fits = compiled(FieldRow("short", "lead.x", too_long="truncate")).apply(lead(x="12345"))
+    assert fits == Write({"short": "12345"})
+
+
+@pytest.mark.parametrize(("given", "fits"), [("a" * 12, True), ("é" * 6, True), ("é" * 7, False), ("𝄞" * 3, True)])
+def test_a_size_in_bytes_counts_bytes(given: str, fits: bool) -> None:
+    row = FieldRow("wide", "lead.x")
+    mapping = compile_mapping(MappingSpec((row,)), NAMES, Remote((Field("wide", "text", max_bytes=12),)))
+    assert isinstance(mapping.apply(lead(x=given)), Write) is fits
+
+
+@given(text_=st.text(max_size=40), length=st.none() | st.integers(1, 20), size=st.none() | st.integers(4, 40))
+def test_what_is_cut_always_fits_and_is_the_beginning(text_: str, length: int | None, size: int | None) -> None:
+    field = Field("f", length=length, max_bytes=size)
+    notices: list[Notice] = []
+    kept = cut(text_, field, notices)
+    assert not too_long(kept, field) and text_.startswith(kept)
+    assert bool(notices) == (kept != text_)
+
+
+@pytest.mark.parametrize("target", ["text", "int", "bool", "date"])
+def test_an_empty_value_clears_only_where_the_row_says_so(target: str) -> None:
+    assert mapped(FieldRow(target, "lead.x", empty="clear"), x="") == {target: None}
+    assert mapped(FieldRow(target, "lead.x"), x="") == {}
+    assert mapped(FieldRow(target, "lead.x", empty="clear", when="lead.x == 'no'"), x="") == {}
+
+
+def test_member_fields_belong_to_the_membership() -> None:
+    row = ProgramRow("1107", status="Registered", fields=(FieldRow("seat", "lead.x"), FieldRow("visits", "lead.scans")))
+    members = (Field("seat"), Field("visits", "integer"))
+    spec = MappingSpec((), programs=(row,))
+    mapping = compile_mapping(spec, NAMES, Remote(REMOTE, members, EXPO))
+    assert mapping.apply(lead(x="A1")) == Write(
+        {}, {}, (Membership("1107", "Registered", {"seat": "A1", "visits": 1}),)
+    )
+    failure = refused(compile_mapping(spec, NAMES, Remote(REMOTE, members[:1], EXPO)).apply(lead(x="A1")))
+    assert (failure.code, failure.field) == ("MISSING_REMOTE_FIELD", "visits")
+
+
+def test_a_program_that_takes_no_members_says_why() -> None:
+    archived = {"1107": Program("1107", "Expo", ("Registered",), refusal="it is archived")}
+    failure = refused(compiled(programs=[ProgramRow("1107", status="Registered")], known=archived).apply(lead()))
+    assert (failure.code, failure.message) == ("CAMPAIGN_NOT_WRITABLE", "program 1107 takes no members: it is archived")
+
+
+def test_lists_take_leads_by_event_and_scans() -> None:
+    rows = (ListRow("5"), ListRow("6", "Expo", 2), ListRow("7", "Summit"))
+    mapping = compile_mapping(MappingSpec((), lists=rows), NAMES, Remote(lists={"5": "All", "6": "Often", "7": "S"}))
+    found = mapping.apply(lead(events={"Expo": 2}))
+    assert isinstance(found, Write)
+    assert [(place.kind, place.target) for place in found.memberships] == [("list", "5"), ("list", "6")]
+    missing = compile_mapping(MappingSpec((), lists=rows), NAMES, Remote(lists={"5": "All"}))
+    assert refused(missing.apply(lead())).code == "CAMPAIGN_NOT_WRITABLE"
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "written"),
+    [("percent", "30%", 30), ("percent", "30", 30), ("currency", "$9.50", 9.5), ("currency", "EUR 12", 12.0),
+     ("currency", "12 €", 12.0), ("currency", "-3", -3.0)],
+)  # fmt: skip
+def test_signs_of_currency_and_per_cent_are_left_out(kind: str, given: str, written: float) -> None:
+    assert CASTS[kind](given) == written
+
+
+@pytest.mark.parametrize(("kind", "given"), [("currency", "1,200"), ("percent", "12.5%"), ("currency", "USD"),
+                                             ("percent", "%")])  # fmt: skip
+def test_what_could_mean_two_things_is_refused(kind: str, given: str) -> None:
+    with pytest.raises(ValueError, match="number"):
+        CASTS[kind](given)
+
+
+@pytest.mark.parametrize(
+    ("sent", "held", "same"),
+    [("a", "a", True), ("a ", "a", True), ("a", "b", False), (None, "", True), (None, False, True), (None, "x", False),
+     (True, "true", True), (False, "0", False), (12, "12.0", True), ("12", 12, True), (0, None, False),
+     ("2026-11-10T09:00:00.250+02:00", "2026-11-10T07:00:00Z", True),
+     ("2026-11-10T09:00:00Z", "2026-11-10T09:00:01Z", False), ("", None, True)],
+)  # fmt: skip
+def test_a_stored_value_is_known_again_in_the_vendors_form(sent: Any, held: Any, same: bool) -> None:
+    assert stored_as(sent, held) is same

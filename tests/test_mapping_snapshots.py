@@ -13,7 +13,7 @@ from syrupy.extensions.json import JSONSnapshotExtension
 
 from engine import check, plugins, settings, specs
 from engine.adapters import Context
-from engine.mapping import Compiled, compile_mapping
+from engine.mapping import Compiled, Remote, compile_mapping
 from engine.records import Failure, Lead
 
 DEMO = Path(__file__).parent.parent / "specs" / "demo"
@@ -71,7 +71,7 @@ def mapping_of() -> Iterator[Callable[[str], Compiled]]:
                 ids = [row.program_id for row in spec.mapping.programs]
                 programs = vendor.programs(ids) if ids else None
                 names = check.names_of(spec, loaded)
-                made[name] = compile_mapping(spec.mapping, names, vendor.fields(), programs)
+                made[name] = compile_mapping(spec.mapping, names, Remote(vendor.fields(), programs=programs))
                 vendor.close()
         return made[name]
 

@@ -13,16 +13,17 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from engine import specs
 from engine.adapters import Context, Source
-from engine.records import Failure, RawLead, Value
+from engine.records import Failure, Membership, RawLead, Value
 from engine.stages import reconcile
 from engine.stages.base import Circumstances
 from engine.stages.capture import CaptureStage
 from engine.state import Store
-from engine.state.queue import Enriched, Mapped, Sent
+from engine.state.queue import Enriched, Job, Mapped, Matched, Sent
 from tests.unit_helpers import adds_up, all_leads, write_spec
 
-HELD = ("enriching", "matching", "sending", "resolving", "enrolling")
-KNOWN = ("captured", "enriched", "frozen", "mapped", "matched", "unknown", "written", "cleared", "failed", *HELD)
+HELD = ("enriching", "matching", "submitting", "sending", "resolving", "enrolling")
+WAITING = ("captured", "enriched", "frozen", "mapped", "matched", "importing", "unknown", "written")
+KNOWN = (*WAITING, "cleared", "failed", *HELD)
 NAMES = [f"p{number}" for number in range(6)]
 SETTLE = 90.0
 
@@ -45,6 +46,11 @@ class Rows(Source):
         return iter(self._rows)
 
 
+def where(*statuses: str) -> Any:
+    """A rule for which leads must have one of these statuses: else most rules would find nothing to do."""
+    return precondition(lambda self: not self.store.queue.counts(self.run.integration_id).keys().isdisjoint(statuses))
+
+
 class StoreMachine(RuleBasedStateMachine):
     """What may be done with a store, in any order."""
 
@@ -61,7 +67,8 @@ class StoreMachine(RuleBasedStateMachine):
     def open(self, digest: str = "one") -> None:
         """Open the state and begin a run, as every command does."""
         self.store = Store(Path(self.folder.name) / "state.db", check=False)
-        self.run = self.store.runs.begin("expo", "spec.yaml", digest, "rows", self.now, settle_after=SETTLE)
+        self.run = self.store.runs.begin("expo", "spec.yaml", digest, "rows", self.now, account="a",
+                                         settle_after=SETTLE, import_settle_after=SETTLE)  # fmt: skip
 
     def teardown(self) -> None:
         self.store.close()
@@ -94,10 +101,12 @@ class StoreMachine(RuleBasedStateMachine):
         while stage.step(flush=True):
             pass
 
+    @where("captured")
     @rule(limit=st.integers(1, 4))
     def claim_for_enrichment(self, limit: int) -> None:
         self.store.queue.leads(self.run.integration_id, "captured", "a", limit, self.now, hold="enriching")
 
+    @where("enriching")
     @rule(fails=st.booleans(), found=st.booleans())
     def enrichment_ends(self, fails: bool, found: bool) -> None:
         results = []
@@ -107,6 +116,7 @@ class StoreMachine(RuleBasedStateMachine):
             results.append(Enriched(lead["lead"], data, values, failure=Failure("UNKNOWN", "x") if fails else None))
         self.store.queue.save_enriched(self.run.id, results, self.now)
 
+    @where("enriched")
     @rule(limit=st.integers(1, 4), status=st.sampled_from(["mapped", "matched", "frozen", "written", "failed"]),
           programs=st.booleans())  # fmt: skip
     def map(self, limit: int, status: str, programs: bool) -> None:
@@ -115,11 +125,12 @@ class StoreMachine(RuleBasedStateMachine):
         results = []
         for lead in leads:
             payload: dict[str, Any] = {"fields": lead.fields, "keys": [["email", lead.key]], "digest": "00" * 8}
-            memberships = [("7", "Member")] if programs else []
+            memberships = [Membership("7", "Member")] if programs else []
             results.append(Mapped(lead.id, status, None if failure else payload, failure,
                                   () if failure else memberships))  # fmt: skip
         self.store.queue.save_mapped(self.run.id, "one", "map", results, self.now)
 
+    @where("mapped", "matched", "unknown")
     @rule(start=st.sampled_from([("mapped", "matching"), ("matched", "sending"), ("unknown", "resolving")]),
           limit=st.integers(1, 4))  # fmt: skip
     def claim_for_a_call(self, start: tuple[str, str], limit: int) -> None:
@@ -128,43 +139,76 @@ class StoreMachine(RuleBasedStateMachine):
         for job in jobs:
             assert job.payload["fields"]["email"] == job.key.removeprefix("email:")
 
+    @where("matching")
     @rule(fails=st.booleans())
     def matching_ends(self, fails: bool) -> None:
         held = self.store.queue.jobs(self.run.integration_id, "matching", 99, self.now)
         failure = Failure("AMBIGUOUS_MATCH", "x") if fails else None
-        payloads = [None if fails else {**job.payload, "matched": True} for job in held]
-        results = [(job, payload, failure) for job, payload in zip(held, payloads, strict=True)]
-        self.store.queue.save_matched(self.run.id, results, self.now)
+        results = [Matched(job, None if fails else {**job.payload, "matched": True}, failure, job.rule) for job in held]
+        self.store.queue.save_matched(self.run.id, "a", results, self.now)
 
+    @where("matched")
+    @rule(limit=st.integers(1, 4))
+    def hand_a_file_over(self, limit: int) -> None:
+        jobs = self.store.imports.matched(self.run.integration_id, limit, self.now)
+        self.store.imports.hold([job.lead_id for job in jobs], self.now, writes=True)
+
+    @where("submitting")
+    @rule(taken=st.booleans())
+    def a_file_was_handed_over(self, taken: bool) -> None:
+        jobs = self.store.queue.jobs(self.run.integration_id, "submitting", 99, self.now)
+        if taken:
+            self.serial += 1
+            self.store.imports.submitted(self.run.id, "a", "person", f"t{self.serial}", jobs, self.now, self.now)
+        else:
+            self.store.queue.delay([job.lead_id for job in jobs], "matched", 0.0)
+
+    @where("importing")
+    @rule(outcome=st.sampled_from(["cleared", "written", "failed", "unknown", "matched"]))
+    def an_import_ends(self, outcome: str) -> None:
+        row = self.store.imports.open(self.run.integration_id)[0]
+        content = self.store.imports.content(row.id)
+        assert all(waits for _, waits in content)
+        self.save([job for job, _ in content], outcome)
+        self.store.imports.close(row.id, "done")
+
+    @where("sending", "resolving")
     @rule(outcome=st.sampled_from(["cleared", "written", "failed", "unknown", "matched"]),
           held=st.sampled_from(["sending", "resolving"]))  # fmt: skip
     def a_call_ends(self, outcome: str, held: str) -> None:
+        self.save(self.store.queue.jobs(self.run.integration_id, held, 3, self.now), outcome)
+
+    def save(self, jobs: Sequence[Job], outcome: str) -> None:
+        """Store one outcome for all jobs, as a call's or an import's."""
         results = []
-        for job in self.store.queue.jobs(self.run.integration_id, held, 3, self.now):
+        for job in jobs:
             wants = any(row["state"] == "wanted" for row in (self.store.reports.lead(job.lead_id) or {})["memberships"])
             next_status = "written" if outcome == "cleared" and wants else outcome
             results.append(Sent(
-                job.lead_id, job.key, job.delivery_id, "person", "created", "email", next_status,
+                job.lead_id, job.delivery_id, "person", "created", "email", next_status,
                 remote_id=job.key if outcome in {"cleared", "written"} else None,
                 failure=Failure("UNKNOWN", "x") if outcome == "failed" else None,
                 not_before=self.now + SETTLE if outcome == "unknown" else 0.0,
             ))  # fmt: skip
         self.store.queue.save_sent(self.run.id, "a", results, self.now)
 
+    @where("written")
     @rule(succeeds=st.booleans())
     def enroll(self, succeeds: bool) -> None:
         places = self.store.queue.places(self.run.integration_id, "a", 3, self.now)
         self.store.queue.hold([place.lead_id for place in places], "enrolling", self.now)
         if succeeds:
             self.store.queue.save_sent(self.run.id, "a", [
-                Sent(place.lead_id, place.key, place.delivery_id, "program", "created", "lead_id", "written",
-                     membership=(place.program_id, place.status)) for place in places
+                Sent(place.lead_id, place.delivery_id, "program", "created", "lead_id", "written",
+                     membership=(place.target, place.status)) for place in places
             ], self.now)  # fmt: skip
 
+    @where("failed")
     @rule()
     def retry_what_failed(self) -> None:
         reconcile.retry(self.store, self.spec, self.store.reports.failed("expo"), self.now)
 
+    @where("frozen")
     @rule()
     def release(self) -> None:
         self.store.queue.release_all(self.run.integration_id)
@@ -182,8 +226,10 @@ class StoreMachine(RuleBasedStateMachine):
         self.open(digest)
         assert not self.of(*HELD), "a held lead is freed"
         for lead in self.leads:
-            if before[lead["lead"]] == "sending":
+            if before[lead["lead"]] in {"sending", "submitting"}:
                 assert lead["status"] == "unknown", "what was being sent may have arrived"
+            if before[lead["lead"]] == "importing":
+                assert lead["status"] == "importing", "what the vendor has taken over goes on"
         jobs = self.store.queue.jobs(self.run.integration_id, "unknown", 99, self.now + 2 * SETTLE)
         assert {job.lead_id for job in jobs} == {lead["lead"] for lead in self.of("unknown")}
 
@@ -196,6 +242,12 @@ class StoreMachine(RuleBasedStateMachine):
         assert totals["captured"] == self.rows_seen == sum(len(lead["captures"]) for lead in leads)
         assert {lead["key"] for lead in leads if lead["key"].startswith("email:")} == self.keys
         assert all(lead["status"] in KNOWN for lead in leads)
+
+    @invariant()
+    def a_lead_is_importing_exactly_while_it_is_in_an_import_under_way(self) -> None:
+        open_ = [self.store.imports.content(row.id) for row in self.store.imports.open(self.run.integration_id)]
+        inside = [job.lead_id for content in open_ for job, waits in content if waits]
+        assert sorted(inside) == [lead["lead"] for lead in self.of("importing")]
 
     @precondition(lambda self: self.serial)
     @invariant()

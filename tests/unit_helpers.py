@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from engine import hookimpl, plugins, specs
-from engine.adapters import Config, Context, Source, Vendor
+from engine.adapters import Bulk, Config, Context, ImportState, Source, Vendor
 from engine.limits import Limits
 from engine.plugins import Plugins
-from engine.records import Delivery, Failure, Field, Found, Outcome, Program
+from engine.records import Delivery, Failure, Field, Found, Member, Membership, Outcome, Program
 from engine.run import Run, Summary
 from engine.sources import CsvSource
 from engine.stages.base import Circumstances
@@ -149,3 +149,133 @@ def adds_up(totals: Mapping[str, int]) -> bool:
     """Whether every capture is accounted for."""
     parts = ("duplicate", "presync", "cleared", "failed", "ignored", "suppressed")
     return totals["captured"] == sum(totals[part] for part in parts)
+
+
+class ShelfBulk(Bulk):
+    """The shelf's import: a file is on the shelf once `polls` questions after it were answered.
+
+    `answers`: what the next submissions raise instead of giving a ticket, `taken_all_the_same` although the file was
+    taken over. `verdicts`: what becomes of single rows, by email. `fails`: imports end without any effect. A key in
+    two imports at once, and more imports than `places`, are errors.
+    """
+
+    def __init__(self, persons: dict[str, dict[str, Any]], members: dict[tuple[str, str], str]) -> None:
+        self.persons = persons
+        self.members = members
+        self.places = 2
+        self.poll_after = 10.0
+        self.settle_after = 600.0
+        self.capacity = 100
+        self.polls = 1
+        self.answers: list[Exception] = []
+        self.taken_all_the_same = False
+        self.verdicts: dict[str, Outcome] = {}
+        self.fails = False
+        self.files: dict[str, tuple[list[Delivery], list[Membership]]] = {}
+        self.questions: dict[str, int] = {}
+        self.ended: set[str] = set()
+
+    @property
+    def running(self) -> set[str]:
+        """The emails in imports under way."""
+        return {
+            delivery.decision.value
+            for ticket, (deliveries, _) in self.files.items()
+            if ticket not in self.ended
+            for delivery in deliveries
+        }
+
+    def takes(self, delivery: Delivery) -> bool:
+        return delivery.decision.by == "email" and not delivery.decision.value.startswith("plain")
+
+    def fits(self, deliveries: Sequence[Delivery], places: Sequence[Membership] = ()) -> int:
+        return min(self.capacity, len(deliveries))
+
+    def submit(self, deliveries: Sequence[Delivery]) -> str:
+        return self._submit(deliveries, [])
+
+    def submit_members(self, deliveries: Sequence[Delivery], places: Sequence[Membership]) -> str:
+        assert len({(place.target, place.status) for place in places}) == 1
+        assert len(places) == len(deliveries)
+        return self._submit(deliveries, list(places))
+
+    def _submit(self, deliveries: Sequence[Delivery], places: list[Membership]) -> str:
+        answer = self.answers.pop(0) if self.answers else None
+        if answer is not None and not self.taken_all_the_same:
+            raise answer
+        emails = [delivery.decision.value for delivery in deliveries]
+        assert len(set(emails)) == len(emails), "a key stands in a file twice"
+        assert self.running.isdisjoint(emails), "a key is in two imports"
+        assert len(self.files) - len(self.ended) < self.places, "more imports than there are places"
+        ticket = f"t{len(self.files) + 1}"
+        self.files[ticket] = (list(deliveries), places)
+        if answer is not None:
+            raise answer
+        return ticket
+
+    def state(self, ticket: str) -> ImportState:
+        self.questions[ticket] = self.questions.get(ticket, 0) + 1
+        if ticket not in self.ended and self.questions[ticket] > self.polls:
+            self.end(ticket)
+        if ticket not in self.ended:
+            return "running"
+        return "failed" if self.fails else "done"
+
+    def end(self, ticket: str) -> None:
+        """Let an import take effect."""
+        deliveries, places = self.files[ticket]
+        self.ended.add(ticket)
+        for index, delivery in enumerate(deliveries):
+            email = delivery.decision.value
+            if self.fails or email in self.verdicts:
+                continue
+            if places:
+                self.members[email, places[index].target] = places[index].status
+            else:
+                self.persons[email] = dict(delivery.fields)
+
+    def collect(self, ticket: str, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
+        assert [each.lead_id for each in deliveries] == [each.lead_id for each in self.files[ticket][0]]
+        if self.fails:
+            return [Outcome("later", answer="the import failed")] * len(deliveries)
+        return [self.verdicts.get(delivery.decision.value, Outcome("updated")) for delivery in deliveries]
+
+
+class Depot(Shelf):
+    """A shelf with programs, lists and an import. `calls` are its ordinary calls: what was done, and for whom."""
+
+    name = "depot"
+    summary = "Keeps persons in memory, and imports files."
+    has_lists: ClassVar[bool] = True
+
+    def __init__(self, config: Config, context: Context) -> None:
+        super().__init__(config, context)
+        self.persons = self._persons
+        self.members: dict[tuple[str, str], str] = {}
+        self.calls: list[tuple[str, list[str]]] = []
+        self._bulk = ShelfBulk(self.persons, self.members)
+
+    @property
+    def bulk(self) -> ShelfBulk:
+        return self._bulk
+
+    def look_up(self, deliveries: Sequence[Delivery], fields: Sequence[str]) -> Sequence[Sequence[Found]]:
+        emails = [delivery.decision.value for delivery in deliveries]
+        self.calls.append(("look_up", emails))
+        return [[Found(email, self.persons[email])] if email in self.persons else [] for email in emails]
+
+    def sync(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
+        emails = [delivery.decision.value for delivery in deliveries]
+        self.calls.append(("sync", emails))
+        assert self.bulk.running.isdisjoint(emails), "a key is in a call and in an import"
+        return super().sync(deliveries)
+
+    def enroll(self, program_id: str, status: str, members: Sequence[Member]) -> Sequence[Outcome]:
+        self.calls.append(("enroll", [member.remote_id for member in members]))
+        self.members.update({(member.remote_id, program_id): status for member in members})
+        return [Outcome("updated", remote_id=member.remote_id) for member in members]
+
+    def add_to_list(self, list_id: str, remote_ids: Sequence[str]) -> Sequence[Outcome]:
+        self.calls.append(("add_to_list", list(remote_ids)))
+        self.members.update({(remote_id, list_id): "" for remote_id in remote_ids})
+        return [Outcome("updated", remote_id=remote_id) for remote_id in remote_ids]

@@ -21,13 +21,16 @@ def cli() -> None:
 
 def build_cli() -> click.Group:
     """The command line with the subcommands of the core and of every plugin."""
-    from engine.cli import author, operate, reconcile
+    from engine.cli import author, connection, explain, operate, reconcile
 
     for command in (
         operate.run,
         operate.status,
         operate.release,
         reconcile.reconcile,
+        explain.explain,
+        connection.doctor,
+        connection.fields,
         author.check,
         author.plugins,
         author.sandbox,

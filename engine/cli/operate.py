@@ -150,7 +150,9 @@ def print_groups(groups: list[reconciling.Group]) -> None:
         what = f"{code.name} {group.vendor_code}".strip() + (f"  ({group.field})" if group.field else "")
         retry = "a retry can succeed as it is" if code.retryable else "retry after the fix"
         out.print(f"[bold]{group.leads:>7}  {escape(what)}[/bold]  {OWNERS[code.owner]}, {retry}")
-        out.print(Padding(escape(f"{code.meaning}\ne.g. {group.message}\nfix: {code.fix}"), (0, 0, 0, 9), expand=False))
+        more = f"more: engine explain {code.name}"
+        lines = f"{code.meaning}\ne.g. {group.message}\nfix: {code.fix}\n{more}"
+        out.print(Padding(escape(lines), (0, 0, 0, 9), expand=False))
 
 
 @click.command()

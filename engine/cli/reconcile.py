@@ -126,7 +126,13 @@ def _print_story(story: dict[str, Any]) -> None:
             how = f"{outcome['what']}: {outcome['status']} by {outcome['matched_by']}"
             click.echo(f"  {_when(outcome['at'])}  {how}{remote}{answer}")
     for membership in story["memberships"]:
-        click.echo(f"program {membership['program_id']} as {membership['status']}: {membership['state']}")
+        place = f"{membership['kind']} {membership['target']}"
+        status = f" as {membership['status']}" if membership["status"] else ""
+        click.echo(f"{place}{status}: {membership['state']}")
+        for field, value in (membership["data"] or {}).items():
+            click.echo(f"  {field:<16} {value}")
+    for notice in story["notices"]:
+        click.echo(f"notice {_when(notice['at'])}: {notice['code']}: {notice['message']}")
     for failure in story["failures"]:
         meaning = code_named(failure["code"])
         over = f" (over since {_when(failure['resolved_at'])})" if failure["resolved_at"] else ""

@@ -1,4 +1,4 @@
-"""The second half of sync: give persons that are written their places in programs.
+"""The second half of sync: give persons that are written their places in programs and lists.
 
 A membership can be given again without harm, so an unanswered call is simply repeated. A person who is written and
 whose membership failed is a partial success: the retry does the membership alone.
@@ -9,18 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.adapters import Vendor
-from engine.errors import AbortRun, RetryLater, RunStopped
+from engine.errors import AbortRun, RetryLater, RunStopped, NotTaken
 from engine.filters import text
-from engine.records import Failure, Outcome
+from engine.records import Failure, Member, Outcome
 from engine.stages.base import CallingStage, Circumstances
-from engine.stages.sync import DONE, MAX_ATTEMPTS, record
+from engine.stages.outcomes import DONE, MAX_ATTEMPTS
+from engine.stages.sync import record
 from engine.state.queue import Place, Sent
 
 _Batch = Sequence[Place]
 
 
 class EnrollStage(CallingStage[_Batch, Sequence[Outcome]]):
-    """Claims written leads by program and status, in the vendor's batch size."""
+    """Claims written leads by program and status or by list, in the vendor's batch size."""
 
     name = "enroll"
 
@@ -36,30 +37,30 @@ class EnrollStage(CallingStage[_Batch, Sequence[Outcome]]):
         return did
 
     def _start(self, *, flush: bool) -> bool:
+        """Start one call for the places of one program and status, or of one list."""
         run = self._run
         size = self._limits.batch_size
-        waiting = run.store.queue.places(run.run.integration_id, run.account, size * 4, run.now())
-        batch: list[Place] = []
-        leads: set[int] = set()
-        for place in waiting:
-            same = not batch or (place.program_id, place.status) == (batch[0].program_id, batch[0].status)
-            if same and place.lead_id not in leads and len(batch) < size:
-                batch.append(place)
-                leads.add(place.lead_id)
-        if not batch or (len(batch) < size and not flush):
+        groups: dict[tuple[str, str, str], list[Place]] = {}
+        for place in run.store.queue.places(run.run.integration_id, run.account, size * 4, run.now()):
+            groups.setdefault(place.group, []).append(place)
+        batch = next((group[:size] for group in groups.values() if flush or len(group) >= size), None)
+        if batch is None:
             return False
-        run.store.queue.hold(leads, "enrolling", run.now())
+        run.store.queue.hold([place.lead_id for place in batch], "enrolling", run.now())
         self._calls.start(batch, self._enroll)
         return True
 
     def _enroll(self, batch: _Batch) -> Sequence[Outcome]:
-        return self._vendor.enroll(batch[0].program_id, batch[0].status, [place.remote_id for place in batch])
+        kind, target, status = batch[0].group
+        if kind == "list":
+            return self._vendor.add_to_list(target, [place.remote_id for place in batch])
+        return self._vendor.enroll(target, status, [Member(place.remote_id, place.data) for place in batch])
 
     def _settle(self) -> bool:
         results: list[Sent] = []
         for batch, result in self._calls.ended():
             if isinstance(result, BaseException):
-                tried = not isinstance(result, (AbortRun, RunStopped))
+                tried = not isinstance(result, (AbortRun, RunStopped, NotTaken))
                 results += [self._sent(place, self._outcome_of(result), tried=tried) for place in batch]
             else:
                 outcomes = list(result)
@@ -78,7 +79,7 @@ class EnrollStage(CallingStage[_Batch, Sequence[Outcome]]):
         return Outcome("failed", failure=Failure("PLUGIN_ERROR", f"the plugin broke: {error!r}"))
 
     def _sent(self, place: Place, outcome: Outcome, *, tried: bool = True) -> Sent:
-        what = f"program {place.program_id} {place.status}"
+        what = f"{place.kind} {place.target} {place.status}".strip()
         sent = Sent(
             place.lead_id,
             place.delivery_id,
@@ -89,10 +90,11 @@ class EnrollStage(CallingStage[_Batch, Sequence[Outcome]]):
             place.remote_id,
             outcome.answer,
             attempts=place.attempts + tried,
+            notices=outcome.notices,
         )
         if outcome.status in DONE:
             sent.next_status, sent.attempts = "written", 0
-            sent.membership = (place.program_id, place.status)
+            sent.membership = (place.target, place.status)
         elif outcome.status in {"later", "unknown"} and sent.attempts < MAX_ATTEMPTS:
             sent.next_status, sent.not_before = "written", self._run.now() + outcome.after
         else:

@@ -13,6 +13,7 @@ from engine.casts import EMAIL
 from engine.filters import fold, text
 from engine.mapping import Compiled
 from engine.records import Failure, Lead, Write
+from engine.specs import Rule
 from engine.stages.base import Circumstances
 from engine.state.queue import Mapped
 
@@ -22,14 +23,17 @@ BATCH = 1_000
 class Keys:
     """The matching rules, compiled: which keys a lead has, in the order of the rules."""
 
-    def __init__(self, rules: Sequence[tuple[str, Callable[[Mapping[str, Any], Mapping[str, Any]], Any]]]) -> None:
-        self._rules = rules
+    def __init__(self, rules: Sequence[tuple[Rule, Callable[[Mapping[str, Any], Mapping[str, Any]], Any]]]) -> None:
+        self._rules = [(rule.by, rule.options, value) for rule, value in rules]
 
-    def of(self, lead: Lead) -> list[list[str]] | Failure:
-        """`[[by, value], …]`; an email address is trimmed and in lower case, for vendors compare them so."""
+    def of(self, lead: Lead) -> list[list[Any]] | Failure:
+        """`[[by, value], …]`, with the rule's options as a third item where it has any.
+
+        An email address is trimmed and in lower case, for vendors compare them so.
+        """
         fields = {**lead.fields, "remote_id": lead.remote_id or ""}
-        keys: list[list[str]] = []
-        for by, value in self._rules:
+        keys: list[list[Any]] = []
+        for by, options, value in self._rules:
             try:
                 found = text(value(fields, lead.qualifiers)).strip()
             except (ValueError, TypeError, ArithmeticError) as error:
@@ -40,9 +44,9 @@ class Keys:
                 found = found.lower()
                 if EMAIL.fullmatch(found) is None:
                     return Failure("DATA_VALUE_VALIDATION", f"email: {found!r} is no email address", field="email")
-            keys.append([by, found])
+            keys.append([by, found, options] if options else [by, found])
         if not keys:
-            names = " or ".join(dict.fromkeys(by for by, _ in self._rules))
+            names = " or ".join(dict.fromkeys(by for by, _, _ in self._rules))
             return Failure("MISSING_MATCH_KEY", f"the lead has no {names} to match by")
         return keys
 
@@ -52,8 +56,11 @@ class MapStage:
 
     name = "map"
 
-    def __init__(self, circumstances: Circumstances, mapping: Compiled, keys: Keys) -> None:
+    def __init__(
+        self, circumstances: Circumstances, mapping: Compiled, keys: Keys, searched: Sequence[str] = ()
+    ) -> None:
         self._run = circumstances
+        self._searched = frozenset(searched)
         self._mapping = mapping
         self._keys = keys
         mode = circumstances.integration.destination.sync_mode
@@ -123,10 +130,12 @@ class MapStage:
         payload: dict[str, Any] = {"fields": write.fields, "keys": keys, "digest": digest.hex()}
         if write.if_blank:
             payload["if_blank"] = write.if_blank
-        memberships = [(place.program_id, place.status) for place in write.memberships]
-        if memberships:
-            payload["memberships"] = memberships
+        places = write.memberships
+        if places:
+            payload["memberships"] = [(place.target, place.status) for place in places]
         if digest == lead.sent_digest:
-            return Mapped(lead.id, "written", payload, memberships=memberships)
-        ready = "frozen" if self._hold and not lead.released else self._ready
-        return Mapped(lead.id, ready, payload, memberships=memberships)
+            return Mapped(lead.id, "written", payload, memberships=places, notices=write.notices)
+        ready = "mapped" if keys[0][0] in self._searched else self._ready
+        if self._hold and not lead.released:
+            ready = "frozen"
+        return Mapped(lead.id, ready, payload, memberships=places, notices=write.notices)

@@ -1,19 +1,21 @@
-"""Match: read the records that leads will be written to, where the mapping writes only what is blank there.
+"""Match: read the records that leads will be written to, where that decides how they are written.
 
-Leads whose mapping overwrites everything need no reading: the vendor finds the record and writes it in one call.
+That is so where the mapping writes only what is blank there, and where a lead has a key that names a record which may
+be gone or be somebody else's. Other leads need no reading: the vendor finds the record and writes it in one call.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import inf
 from typing import Any
 
 from engine.adapters import Vendor
-from engine.errors import AbortRun, RetryLater, RunStopped
-from engine.records import Decision, Delivery, Failure, Found
+from engine.errors import AbortRun, RetryLater, RunStopped, NotTaken
+from engine.records import Decision, Delivery, Failure, Found, Notice
 from engine.stages.base import CallingStage, Circumstances
-from engine.state.queue import Job
+from engine.state.queue import Job, Matched
 
 _Batch = Sequence[Job]
 #: How often a look-up is tried before a lead fails.
@@ -22,10 +24,10 @@ MAX_TRIES = 6
 MAX_IN_HAND = 30_000
 
 
-def decision(job: Job) -> Decision:
-    """The key that a job is tried by now."""
-    by, value = job.payload["keys"][job.rule]
-    return Decision(by, value)
+def decision(job: Job, rule: int | None = None) -> Decision:
+    """The key that a job is tried by now, or by another of its rules."""
+    by, value, *options = job.payload["keys"][job.rule if rule is None else rule]
+    return Decision(by, value, **options[0]) if options else Decision(by, value)
 
 
 def by_of(job: Job) -> str:
@@ -34,23 +36,60 @@ def by_of(job: Job) -> str:
     return by
 
 
+def route_of(job: Job) -> tuple[Any, ...]:
+    """What jobs of one call share: the kind of key that they are tried by now, and the rule's options."""
+    by, _, *options = job.payload["keys"][job.rule]
+    return (by, *sorted(options[0].items())) if options else (by,)
+
+
 def keys_of(job: Job) -> list[str]:
     """All keys of a job: two jobs that share one may be the same person."""
-    return [f"{by}:{value}" for by, value in job.payload["keys"]]
+    return [f"{key[0]}:{key[1]}" for key in job.payload["keys"]]
 
 
-def settled_payload(job: Job, found: Sequence[Found]) -> Mapping[str, Any] | Failure:
-    """The payload with each if-blank value either taken over or dropped, by what the record holds."""
-    if len(found) > 1:
-        ids = ", ".join(record.remote_id for record in found)
-        return Failure("AMBIGUOUS_MATCH", f"{decision(job).value} is the key of several records: {ids}")
-    held = found[0].values if found else {}
-    blank = {name: value for name, value in job.payload["if_blank"].items() if held.get(name) in (None, "", [])}
-    payload = {name: value for name, value in job.payload.items() if name != "if_blank"}
-    return {**payload, "fields": {**blank, **job.payload["fields"]}}
+@dataclass(slots=True)
+class Reading:
+    """What was read for a job: the rule whose key found `records` (or that is to be written by), and `other`, the
+    record that a later key of the job belongs to where that is not the one found. `gone`: a key named no record.
+    """
+
+    job: Job
+    rule: int
+    records: Sequence[Found] = ()
+    other: Found | None = None
+    gone: bool = False
 
 
-class MatchStage(CallingStage[_Batch, Sequence[Sequence[Found]]]):
+def settled(reading: Reading) -> Matched:
+    """Decide what becomes of a job by what was read: its payload, the rule to write by, and what to tell of it."""
+    job, records = reading.job, reading.records
+    if reading.rule >= len(job.payload["keys"]):
+        last = decision(job, reading.rule - 1)
+        gone = Failure("REMOTE_RECORD_GONE", f"no record has the {last.by} {last.value}")
+        return Matched(job, failure=gone, forget_id=reading.gone)
+    key = decision(job, reading.rule)
+    blank = job.payload.get("if_blank")
+    if len(records) > 1 and blank and key.duplicates == "fail":
+        ids = ", ".join(record.remote_id for record in records)
+        several = Failure("AMBIGUOUS_MATCH", f"{key.value} is the key of several records ({ids})")
+        return Matched(job, failure=several, forget_id=reading.gone)
+    notices = []
+    if reading.gone:
+        notices.append(Notice("RECORD_ID_GONE", f"no record has the {by_of(job)} {decision(job).value}"))
+    if reading.other is not None:
+        held = next((f" ({value})" for by, value in records[0].keys.items() if by != key.by and value), "")
+        what = f"written to {records[0].remote_id}{held}, but another key of the lead is that of"
+        notices.append(Notice("MATCH_CONFLICT", f"{what} {reading.other.remote_id}"))
+    found = Matched(job, rule=reading.rule, forget_id=reading.gone, notices=notices)
+    if blank:
+        held_values: Mapping[str, Any] = max(records, key=lambda each: each.changed_at).values if records else {}
+        open_ = {name: value for name, value in blank.items() if held_values.get(name) in (None, "", [])}
+        rest = {name: value for name, value in job.payload.items() if name != "if_blank"}
+        found.payload = {**rest, "fields": {**open_, **job.payload["fields"]}}
+    return found
+
+
+class MatchStage(CallingStage[_Batch, Sequence[Reading]]):
     """Claims mapped leads, reads their records in the vendor's batch size, and completes their payloads."""
 
     name = "match"
@@ -59,7 +98,7 @@ class MatchStage(CallingStage[_Batch, Sequence[Sequence[Found]]]):
         super().__init__(circumstances, vendor.limits.concurrency)
         self._vendor = vendor
         self._limits = vendor.limits
-        for status in ("matched", "unknown"):
+        for status in ("matched", "importing", "unknown"):
             for job in circumstances.store.queue.jobs(circumstances.run.integration_id, status, MAX_IN_HAND, inf):
                 circumstances.in_hand.take(job.lead_id, keys_of(job))
 
@@ -68,36 +107,73 @@ class MatchStage(CallingStage[_Batch, Sequence[Sequence[Found]]]):
         run = self._run
         while self._calls.free:
             jobs = run.store.queue.jobs(run.run.integration_id, "mapped", max(50, self._limits.batch_size), run.now())
-            plain = [job for job in jobs if not job.payload.get("if_blank")]
+            plain = [job for job in jobs if not self._reads(job)]
             if plain:
-                run.store.queue.save_matched(run.run.id, [(job, None, None) for job in plain], run.now())
+                passed = [Matched(job, rule=job.rule) for job in plain]
+                run.store.queue.save_matched(run.run.id, run.account, passed, run.now())
             asking: list[Job] = []
             for job in jobs:
                 same = not asking or by_of(job) == by_of(asking[0])
                 # What is blank for one lead is read only when no other lead with its key is about to fill it.
-                if job.payload.get("if_blank") and same and run.in_hand.take(job.lead_id, keys_of(job)):
+                if same and self._reads(job) and run.in_hand.take(job.lead_id, keys_of(job)):
                     asking.append(job)
             if asking:
                 run.store.queue.hold([job.lead_id for job in asking], "matching", run.now())
-                self._calls.start(asking, self._look_up)
+                self._calls.start(asking, self._read)
             did = did or bool(plain or asking)
             if not (plain or asking):
                 break
         return did
 
-    def _look_up(self, jobs: _Batch) -> Sequence[Sequence[Found]]:
-        """Each job's records by the first of its keys that matches any: sync goes on to the next key likewise."""
-        names = sorted({name for job in jobs for name in job.payload["if_blank"]})
-        found: dict[int, Sequence[Found]] = {}
-        open_, step = list(jobs), 0
+    def _reads(self, job: Job) -> bool:
+        return bool(job.payload.get("if_blank")) or by_of(job) in self._vendor.searched
+
+    def _read(self, jobs: _Batch) -> Sequence[Reading]:
+        """Read each job's records by the first of its keys that matches any: sync goes on to the next key likewise."""
+        names = sorted({name for job in jobs for name in job.payload.get("if_blank", ())})
+        readings = [Reading(job, job.rule) for job in jobs]
+        open_: Sequence[Reading] = readings
         while open_:
-            keys = [Decision(*job.payload["keys"][job.rule + step]) for job in open_]
-            asked = [Delivery(job.lead_id, key, {}) for job, key in zip(open_, keys, strict=True)]
-            records = [list(each) for each in self._vendor.look_up(asked, names)]
-            found.update((job.lead_id, each) for job, each in zip(open_, records, strict=True))
-            step += 1
-            open_ = [job for job in open_ if not found[job.lead_id] and job.rule + step < len(job.payload["keys"])]
-        return [found[job.lead_id] for job in jobs]
+            found = self._vendor.look_up([_asked(each.job, each.rule) for each in open_], names)
+            for each, records in zip(open_, found, strict=True):
+                each.records = records
+            open_ = [each for each in open_ if not each.records and self._goes_on(each)]
+        self._find_others(readings)
+        return readings
+
+    def _goes_on(self, reading: Reading) -> bool:
+        """Take a reading whose key found nothing to the next key, where a write by this one cannot create a record.
+
+        Returns whether that key is to be read too.
+        """
+        key = decision(reading.job, reading.rule)
+        named = key.by in self._vendor.searched
+        if not named and key.action != "update_only":
+            return False
+        reading.gone |= named
+        reading.rule += 1
+        if reading.rule == len(reading.job.payload["keys"]):
+            return False
+        following = decision(reading.job, reading.rule)
+        return bool(reading.job.payload.get("if_blank")) or following.by in self._vendor.searched
+
+    def _find_others(self, readings: Sequence[Reading]) -> None:
+        """Where a record was found by a key that names it and its next key is not the lead's, see whose that is."""
+        strange: list[tuple[Reading, int]] = []
+        for each in readings:
+            keys = each.job.payload["keys"]
+            following = each.rule + 1
+            if len(each.records) != 1 or following >= len(keys) or keys[each.rule][0] not in self._vendor.searched:
+                continue
+            by, value = keys[following][:2]
+            held = each.records[0].keys.get(by)
+            if held is not None and held.strip().lower() != value.strip().lower():
+                strange.append((each, following))
+        if strange:
+            found = self._vendor.look_up([_asked(each.job, rule) for each, rule in strange], ())
+            for (each, _), records in zip(strange, found, strict=True):
+                mine = each.records[0].remote_id
+                each.other = next((record for record in records if record.remote_id != mine), None)
 
     def _settle(self) -> bool:
         did = False
@@ -106,18 +182,18 @@ class MatchStage(CallingStage[_Batch, Sequence[Sequence[Found]]]):
             if isinstance(result, BaseException):
                 self._give_back(jobs, result)
                 continue
-            settled: list[tuple[Job, Mapping[str, Any] | None, Failure | None]] = []
-            for job, found in zip(jobs, result, strict=True):
-                payload = settled_payload(job, found)
-                if isinstance(payload, Failure):
-                    self._run.in_hand.drop(job.lead_id)
-                    self._run.tallies.failed += 1
-                    self._run.on_failure(job.lead_id, payload)
-                    settled.append((job, None, payload))
-                else:
-                    settled.append((job, payload, None))
-            self._run.store.queue.save_matched(self._run.run.id, settled, self._run.now())
+            made = [settled(reading) for reading in result]
+            self._store(made)
         return did
+
+    def _store(self, made: Sequence[Matched]) -> None:
+        run = self._run
+        run.store.queue.save_matched(run.run.id, run.account, made, run.now())
+        for each in made:
+            if each.failure:
+                run.in_hand.drop(each.job.lead_id)
+                run.tallies.failed += 1
+                run.on_failure(each.job.lead_id, each.failure)
 
     def _give_back(self, jobs: _Batch, error: BaseException) -> None:
         """A read that failed had no effect: the leads wait, and fail only when it keeps failing."""
@@ -130,14 +206,15 @@ class MatchStage(CallingStage[_Batch, Sequence[Sequence[Found]]]):
                 self._abort = self._abort or error
             queue.delay([job.lead_id for job in jobs], "mapped", 0.0)
             return
-        transient = isinstance(error, RetryLater)
-        spent = [job for job in jobs if not transient or job.attempts + 1 >= MAX_TRIES]
+        transient, throttled = isinstance(error, RetryLater), isinstance(error, NotTaken)
+        spent = [job for job in jobs if not transient or (job.attempts + 1 >= MAX_TRIES and not throttled)]
         waiting = [job for job in jobs if job not in spent]
         code = "REMOTE_UNAVAILABLE" if transient else "PLUGIN_ERROR"
         failure = Failure(code, f"reading the vendor's record failed: {error}")
-        queue.save_matched(self._run.run.id, [(job, None, failure) for job in spent], now)
-        self._run.tallies.failed += len(spent)
-        for job in spent:
-            self._run.on_failure(job.lead_id, failure)
+        self._store([Matched(job, failure=failure, rule=job.rule) for job in spent])
         after = error.after if isinstance(error, RetryLater) else 0.0
-        queue.delay([job.lead_id for job in waiting], "mapped", now + after, attempted=True)
+        queue.delay([job.lead_id for job in waiting], "mapped", now + after, attempted=not throttled)
+
+
+def _asked(job: Job, rule: int) -> Delivery:
+    return Delivery(job.lead_id, decision(job, rule), {})

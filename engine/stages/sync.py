@@ -9,20 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Literal
+from typing import Any, Literal
 
 from engine.adapters import Vendor
-from engine.errors import AbortRun, FailLead, NoAnswer, RetryLater, RunStopped
-from engine.filters import text
+from engine.casts import stored_as
+from engine.errors import AbortRun, FailLead, NoAnswer, RetryLater, RunStopped, NotTaken
 from engine.records import Delivery, Failure, Found, Outcome
 from engine.stages.base import CallingStage, Circumstances
-from engine.stages.match import by_of, decision, keys_of
+from engine.stages.match import by_of, decision, keys_of, route_of
+from engine.stages.outcomes import DONE, person_sent
 from engine.state.queue import Job, Sent
 
-#: Sendings of one delivery before its lead fails.
-MAX_ATTEMPTS = 6
-#: Outcomes after which the vendor holds what was sent.
-DONE = frozenset({"created", "updated", "satisfied"})
+#: Failures which show that the vendor's fields, programs or lists are not what they were when they were read.
+_NOT_AS_READ = frozenset({"MISSING_REMOTE_FIELD", "CAMPAIGN_NOT_WRITABLE", "INVALID_CAMPAIGN_STATUS"})
 #: Unanswered sendings of earlier runs that are kept in mind.
 MAX_UNSETTLED = 30_000
 
@@ -64,6 +63,8 @@ def record(run: Circumstances, results: Sequence[Sent]) -> int:
         if sent.failure:
             run.tallies.failed += 1
             run.on_failure(sent.lead_id, sent.failure)
+    if any(sent.failure and sent.failure.code in _NOT_AS_READ for sent in results):
+        run.store.catalog.forget(run.account)
     return sum(sent.failure is None and sent.status in DONE for sent in results)
 
 
@@ -107,7 +108,7 @@ class SyncStage(CallingStage[Batch, list[Outcome]]):
         return bool(batches)
 
     def _batches(self, status: str, *, flush: bool) -> list[Batch]:
-        """Cut waiting jobs into calls: each decided by one kind of key, no key twice in all that is in flight.
+        """Cut waiting jobs into calls: each by one route, no key twice in all that is in flight.
 
         A part-filled call waits for more, unless nothing more is coming.
         """
@@ -120,7 +121,7 @@ class SyncStage(CallingStage[Batch, list[Outcome]]):
         page = queue.jobs(integration_id, status, size * free + 50, now)
         size = max(1, size >> max(0, max((job.attempts for job in page), default=0) - 1))
         full: list[Batch] = []
-        open_: dict[str, list[Job]] = {}
+        open_: dict[tuple[Any, ...], list[Job]] = {}
         keys = {key for found in self._unsettled.values() for key in found} if kind == "send" else set()
         for job in page:
             wanted = keys_of(job)
@@ -131,12 +132,12 @@ class SyncStage(CallingStage[Batch, list[Outcome]]):
             if not keys.isdisjoint(wanted) or not self._busy.isdisjoint(wanted):
                 continue
             keys.update(wanted)
-            by = by_of(job)
-            group = open_.setdefault(by, [])
+            route = route_of(job)
+            group = open_.setdefault(route, [])
             group.append(job)
             if len(group) == size:
                 full.append(Batch(group, kind))
-                del open_[by]
+                del open_[route]
                 if len(full) == free:
                     return full
         rest = [Batch(group, kind) for group in open_.values()] if flush else []
@@ -183,6 +184,9 @@ class SyncStage(CallingStage[Batch, list[Outcome]]):
             return [_later(job, waiting, 0.0, attempts=job.attempts) for job in batch.jobs]
         if isinstance(error, NoAnswer) and batch.kind == "send":
             outcome = Outcome("unknown", answer=error.what)
+        elif isinstance(error, NotTaken):
+            until = self._run.now() + error.after
+            return [_later(job, waiting, until, attempts=job.attempts) for job in batch.jobs]
         elif isinstance(error, RetryLater):
             outcome = Outcome("later", after=error.after, answer=error.what)
         else:
@@ -191,33 +195,9 @@ class SyncStage(CallingStage[Batch, list[Outcome]]):
         return [self._sent(job, outcome, waiting) for job in batch.jobs]
 
     def _sent(self, job: Job, outcome: Outcome, waiting: str = "matched") -> Sent:
-        by = by_of(job)
-        now = self._run.now()
-        sent = Sent(job.lead_id, job.delivery_id, "person", outcome.status, by, "failed", outcome.remote_id,
-                    outcome.answer, rule=job.rule, attempts=job.attempts + 1)  # fmt: skip
-        match outcome.status:
-            case "created" | "updated" | "satisfied" if job.payload.get("memberships") and not outcome.remote_id:
-                sent.failure = Failure("UNKNOWN", "written, but the vendor gave no id, so no membership can be given")
-            case "created" | "updated" | "satisfied":
-                sent.next_status = "written" if job.payload.get("memberships") else "cleared"
-                sent.written = bytes.fromhex(job.payload["digest"])
-            case "failed":
-                sent.failure = outcome.failure
-            case "missing":
-                sent.forget_id = by == "lead_id"
-                if job.rule + 1 < len(job.payload["keys"]):
-                    sent.next_status, sent.rule = "matched", job.rule + 1
-                else:
-                    sent.failure = Failure("REMOTE_RECORD_GONE", f"no record has the {by} {decision(job).value}")
-            case _ if sent.attempts >= MAX_ATTEMPTS:
-                unclear = outcome.status == "unknown" or waiting == "unknown"
-                what = "UNKNOWN_OUTCOME" if unclear else "REMOTE_UNAVAILABLE"
-                sent.failure = Failure(what, f"given up after {sent.attempts} attempts: {text(outcome.answer)}")
-            case "unknown":
-                sent.next_status, sent.not_before = "unknown", now + self._vendor.settle_after
-            case _:
-                sent.next_status, sent.not_before = waiting, now + outcome.after
-        return sent
+        vendor = self._vendor
+        return person_sent(job, outcome, self._run.now(), settle_after=vendor.settle_after,
+                           searched=vendor.searched, waiting=waiting)  # fmt: skip
 
 
 def _later(job: Job, status: str, not_before: float, *, attempts: int) -> Sent:
@@ -226,9 +206,12 @@ def _later(job: Job, status: str, not_before: float, *, attempts: int) -> Sent:
 
 
 def _verdict(job: Job, found: Sequence[Found]) -> Outcome:
-    if len(found) > 1:
+    if len(found) > 1 and decision(job).duplicates == "fail":
         ids = ", ".join(record.remote_id for record in found)
-        return Outcome("failed", failure=Failure("AMBIGUOUS_MATCH", f"{decision(job).value} matches records {ids}"))
-    if found and all(text(found[0].values.get(name)) == text(value) for name, value in job.payload["fields"].items()):
+        what = f"{decision(job).value} is the key of several records ({ids})"
+        return Outcome("failed", failure=Failure("AMBIGUOUS_MATCH", what))
+    found = sorted(found, key=lambda record: record.changed_at, reverse=True)
+    held = found[0].values if found else {}
+    if found and all(stored_as(value, held.get(name)) for name, value in job.payload["fields"].items()):
         return Outcome("updated", found[0].remote_id, answer="looked up: stored as sent")
     return Outcome("later", answer="looked up: not stored as sent, so it is sent again")

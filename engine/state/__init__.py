@@ -8,7 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from engine.state.captures import Captures
+from engine.state.catalog import Catalog
 from engine.state.database import Database
+from engine.state.imports import Imports
 from engine.state.ledger import Ledger
 from engine.state.queue import Queue
 from engine.state.quotas import Quotas
@@ -29,6 +31,8 @@ class Store:
         self.ledger = Ledger(self.database)
         self.quotas = Quotas(self.database)
         self.reports = Reports(self.database)
+        self.catalog = Catalog(self.database)
+        self.imports = Imports(self.database)
 
     def close(self) -> None:
         self.database.close()

@@ -10,11 +10,11 @@ from typing import Any
 import orjson
 
 from engine.records import Failure
-from engine.redaction import redact
 from engine.state.database import Database, key_hash, marks
+from engine.state.failures import insert_failures, resolve_failures
 
 #: The statuses of leads whose effect at the vendor, or whose next data, is being decided elsewhere right now.
-IN_FLIGHT = "('enriching', 'matching', 'sending', 'unknown', 'resolving', 'enrolling')"
+IN_FLIGHT = "('enriching', 'matching', 'submitting', 'importing', 'sending', 'unknown', 'resolving', 'enrolling')"
 
 
 #: The statuses of leads that people, or a law, have put aside.
@@ -140,24 +140,6 @@ class Captures:
             insert_failures(db, run_id, "capture", failed, now)
             db.execute("UPDATE runs SET rows = rows + ?, known_rows = known_rows + ? WHERE id = ?",
                        [rows, known_rows, run_id])  # fmt: skip
-
-
-def resolve_failures(db: sqlite3.Connection, leads: Iterable[int], now: float) -> None:
-    """Mark the open failures of these leads as over."""
-    db.executemany(
-        "UPDATE failures SET resolved_at = ? WHERE lead_id = ? AND resolved_at IS NULL", [(now, id) for id in leads]
-    )
-
-
-def insert_failures(
-    db: sqlite3.Connection, run_id: str, stage: str, failures: Iterable[tuple[int, Failure]], now: float
-) -> None:
-    """Record why leads failed."""
-    db.executemany(
-        "INSERT INTO failures (lead_id, run_id, stage, code, vendor_code, field, endpoint, message, at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [(id, run_id, stage, f.code, f.vendor_code, f.field, f.endpoint, redact(f.message), now) for id, f in failures],
-    )
 
 
 class Occurrences:

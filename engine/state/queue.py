@@ -18,11 +18,12 @@ from typing import Any
 
 import orjson
 
-from engine.records import Failure, Lead, Value
+from engine.records import Failure, Lead, Membership, Notice, PlaceKind, Value
 from engine.redaction import without_secrets
 from engine.state import remote_ids
-from engine.state.captures import insert_failures, resolve_failures, restart_stale
+from engine.state.captures import restart_stale
 from engine.state.database import Database, marks
+from engine.state.failures import insert_failures, insert_notices, resolve_failures
 
 #: Deliveries kept in memory between mapping and sending; further ones are read back.
 MAX_PAYLOADS = 10_000
@@ -43,14 +44,21 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A membership to be given: lead, its remote id, program and status."""
+    """A membership to be given: lead, its remote id, program (or list) and status, and the member's own fields."""
 
     lead_id: int
     delivery_id: int
     remote_id: str
-    program_id: str
+    target: str
     status: str
     attempts: int
+    kind: PlaceKind = "program"
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def group(self) -> tuple[PlaceKind, str, str]:
+        """What places have in common that one call can give."""
+        return self.kind, self.target, self.status
 
 
 @dataclass(slots=True)
@@ -61,7 +69,23 @@ class Mapped:
     status: str
     payload: Mapping[str, Any] | None = None
     failure: Failure | None = None
-    memberships: Sequence[tuple[str, str]] = ()
+    memberships: Sequence[Membership] = ()
+    notices: Sequence[Notice] = ()
+
+
+@dataclass(slots=True)
+class Matched:
+    """What reading a lead's record made of it: a completed payload if one was needed, the rule to send by, a failure.
+
+    `forget_id`: the known id names no record.
+    """
+
+    job: Job
+    payload: Mapping[str, Any] | None = None
+    failure: Failure | None = None
+    rule: int = 0
+    forget_id: bool = False
+    notices: Sequence[Notice] = ()
 
 
 @dataclass(slots=True)
@@ -83,6 +107,7 @@ class Sent:
     forget_id: bool = False
     written: bytes | None = None
     membership: tuple[str, str] | None = None
+    notices: Sequence[Notice] = ()
 
 
 @dataclass(slots=True)
@@ -175,13 +200,16 @@ class Queue:
     def places(self, integration_id: int, account: str, limit: int, now: float) -> list[Place]:
         """Memberships wanted by leads whose person is written, ordered so that equal ones stand together."""
         found = self._database.rows(
-            "SELECT l.id, l.delivery_id, r.remote_id, m.program_id, m.status, l.attempts FROM leads l"
+            "SELECT l.id, l.delivery_id, r.remote_id, m.program_id, m.status, l.attempts, m.kind, m.data FROM leads l"
             f" JOIN {remote_ids.JOIN} JOIN memberships m ON m.lead_id = l.id AND m.state = 'wanted'"
             " WHERE l.integration_id = ? AND l.status = 'written' AND l.not_before <= ?"
-            " ORDER BY m.program_id, m.status, l.id LIMIT ?",
+            " ORDER BY m.kind, m.program_id, m.status, l.id LIMIT ?",
             [account, integration_id, now, limit],
         )
-        return [Place(*row) for row in found]
+        return [
+            Place(lead, delivery, remote, target, status, attempts, kind, orjson.loads(data) if data else {})
+            for lead, delivery, remote, target, status, attempts, kind, data in found
+        ]
 
     def hold(self, leads: Iterable[int], status: str, now: float) -> None:
         """Mark leads as in flight since now, durably, before the call is made.
@@ -265,25 +293,37 @@ class Queue:
                     "DELETE FROM memberships WHERE lead_id = ? AND state = 'wanted'",
                     [(result.lead_id,) for result in made],
                 )
+            wanted = [
+                (result.lead_id, place.target, place.status, place.kind, _json(place.data or None))
+                for result in made
+                for place in result.memberships
+            ]
+            # A place that was given is wanted again only where the member's own fields have changed.
             db.executemany(
-                "INSERT OR IGNORE INTO memberships (lead_id, program_id, status, state) VALUES (?, ?, ?, 'wanted')",
-                [(result.lead_id, *membership) for result in made for membership in result.memberships],
+                "INSERT INTO memberships (lead_id, program_id, status, kind, data, state)"
+                " VALUES (?, ?, ?, ?, ?, 'wanted') ON CONFLICT DO UPDATE SET data = excluded.data, state ="
+                " CASE WHEN data IS excluded.data THEN state ELSE 'wanted' END",
+                wanted,
             )
+            insert_notices(db, run_id, [(result.lead_id, result.notices) for result in made if result.notices], now)
             _finish_written(db, [result.lead_id for result in made if result.status == "written"])
 
-    def save_matched(self, run_id: str, results: Sequence[tuple[Job, Mapping[str, Any] | None, Failure | None]],
-                     now: float) -> None:  # fmt: skip
-        """Store what matching read: the payload completed by it, or why the lead failed."""
+    def save_matched(self, run_id: str, account: str, results: Sequence[Matched], now: float) -> None:
+        """Store what reading the records made of leads, and move them on."""
         with self._database.transaction() as db:
-            for job, payload, failure in results:
-                if payload is not None:
+            for result in results:
+                job = result.job
+                if result.payload is not None:
                     self._payloads.pop(job.delivery_id, None)
                     db.execute("UPDATE deliveries SET payload = ? WHERE id = ?",
-                               [orjson.dumps(payload).decode(), job.delivery_id])  # fmt: skip
-                db.execute("UPDATE leads SET status = ?, not_before = 0 WHERE id = ?",
-                           ["failed" if failure else "matched", job.lead_id])  # fmt: skip
-            insert_failures(db, run_id, "match", [(job.lead_id, f) for job, _, f in results if f], now)
-            restart_stale(db, [job.lead_id for job, _, _ in results])
+                               [orjson.dumps(result.payload).decode(), job.delivery_id])  # fmt: skip
+                db.execute("UPDATE leads SET status = ?, rule = ?, not_before = 0 WHERE id = ?",
+                           ["failed" if result.failure else "matched", result.rule, job.lead_id])  # fmt: skip
+            remote_ids.forget(db, account, [result.job.lead_id for result in results if result.forget_id])
+            failed = [(result.job.lead_id, result.failure) for result in results if result.failure]
+            insert_failures(db, run_id, "match", failed, now)
+            insert_notices(db, run_id, [(r.job.lead_id, r.notices) for r in results if r.notices], now)
+            restart_stale(db, [result.job.lead_id for result in results])
 
     def save_sent(self, run_id: str, account: str, results: Sequence[Sent], now: float) -> None:
         """Store outcomes, remote ids, memberships and failures, and move the leads on."""
@@ -305,7 +345,8 @@ class Queue:
             )
             # One status a program: an earlier one that comes back later has to be given again.
             db.executemany(
-                "DELETE FROM memberships WHERE lead_id = ? AND program_id = ? AND status <> ? AND state = 'done'",
+                "DELETE FROM memberships WHERE lead_id = ? AND program_id = ? AND status <> ? AND state = 'done'"
+                " AND kind = 'program'",
                 [(s.lead_id, *s.membership) for s in results if s.membership and s.status != "failed"],
             )
             db.executemany(
@@ -314,6 +355,7 @@ class Queue:
                 [(s.next_status, s.not_before, s.rule, s.attempts, s.written, s.lead_id) for s in results],
             )
             insert_failures(db, run_id, "sync", [(s.lead_id, s.failure) for s in results if s.failure], now)
+            insert_notices(db, run_id, [(s.lead_id, s.notices) for s in results if s.notices], now)
             for sent in results:
                 self._payloads.pop(sent.delivery_id, None)
             _finish_written(db, [s.lead_id for s in results if s.next_status == "written"])

@@ -75,7 +75,10 @@ class Reports:
         )
 
     def groups(self, integration: str) -> list[tuple[str, str, str, str, int]]:
-        """Failed leads by (code, vendor code, field), with the first one's message and place, and the count."""
+        """Failed leads by (code, vendor code, field), with the first one's message and place, and the count.
+
+        Messages that differ in more than names and figures, or come from another endpoint, are groups of their own.
+        """
         return [
             (
                 str(code),
@@ -90,8 +93,20 @@ class Reports:
                 " FROM failures f"
                 " JOIN leads l ON l.id = f.lead_id JOIN integrations i ON i.id = l.integration_id"
                 " WHERE i.name = ? AND l.status = 'failed' AND f.resolved_at IS NULL"
-                " GROUP BY f.code, f.vendor_code, f.field ORDER BY count(*) DESC, f.code, f.vendor_code, f.field",
+                " GROUP BY f.code, f.vendor_code, f.field, f.endpoint, f.pattern"
+                " ORDER BY count(*) DESC, f.code, f.vendor_code, f.field, min(l.id)",
                 [integration],
+            )
+        ]
+
+    def notices(self, run_id: str) -> list[tuple[str, int, str]]:
+        """What people should know of a run's leads that went on: (code, leads, an example), the most frequent first."""
+        return [
+            (str(code), int(count), str(message))
+            for code, count, message, _ in self._database.rows(
+                "SELECT code, count(DISTINCT lead_id), message, min(id) FROM notices WHERE run_id = ?"
+                " GROUP BY code ORDER BY 2 DESC, code",
+                [run_id],
             )
         ]
 
@@ -179,8 +194,14 @@ class Reports:
                 [lead_id],
             ),
             "memberships": self._all(
-                ("program_id", "status", "state"),
-                "SELECT program_id, status, state FROM memberships WHERE lead_id = ? ORDER BY program_id, status",
+                ("kind", "target", "status", "state", "data"),
+                "SELECT kind, program_id, status, state, data FROM memberships WHERE lead_id = ?"
+                " ORDER BY kind DESC, program_id, status",
+                [lead_id],
+            ),
+            "notices": self._all(
+                ("code", "field", "message", "run", "at"),
+                "SELECT code, field, message, run_id, at FROM notices WHERE lead_id = ? ORDER BY id",
                 [lead_id],
             ),
             "failures": self._all(
@@ -194,7 +215,7 @@ class Reports:
     def _all(self, names: Sequence[str], sql: str, parameters: Sequence[Any]) -> list[dict[str, Any]]:
         rows = [dict(zip(names, row, strict=True)) for row in self._database.rows(sql, parameters)]
         for row in rows:
-            for name in ("raw", "value", "replaced", "payload", "answer"):
+            for name in ("raw", "value", "replaced", "payload", "answer", "data"):
                 if row.get(name) is not None:
                     row[name] = orjson.loads(row[name])
         return rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine.state.database import Database
@@ -47,12 +48,14 @@ class Runs:
         *,
         account: str = "",
         settle_after: float = 0.0,
+        import_settle_after: float = 0.0,
     ) -> RunRow:
         """Open a run, after closing any that was killed, and put every lead it had in hand back where it belongs.
 
         A lead that was being sent is not known to have arrived: it becomes `unknown`, to be looked up once
-        `settle_after` seconds have passed since it was sent. What another spec mapped, or what was meant for another
-        remote account, is mapped anew.
+        `settle_after` seconds have passed since it was sent, or `import_settle_after` where it was in a file that was
+        being handed over. A file that the vendor has taken over goes on by itself, and so do its leads. What another
+        spec mapped, or what was meant for another remote account, is mapped anew.
         """
         with self._database.transaction() as db:
             db.execute("INSERT OR IGNORE INTO integrations (name) VALUES (?)", [integration])
@@ -62,7 +65,7 @@ class Runs:
                 " ORDER BY started_at DESC, id DESC LIMIT 1",
                 [integration_id],
             ).fetchone()
-            self._free(db, integration_id, now, settle_after)
+            self._free(db, integration_id, now, {"sending": settle_after, "submitting": import_settle_after})
             if last is not None and last[1] != account:
                 self._leave_account(db, integration_id)
             if last is not None and last != (spec_digest, account):
@@ -82,22 +85,24 @@ class Runs:
         return self.get(run_id)
 
     @staticmethod
-    def _free(db: sqlite3.Connection, integration_id: int, now: float, settle_after: float) -> None:
-        """Close runs that were killed, and free the leads that they held."""
+    def _free(db: sqlite3.Connection, integration_id: int, now: float, settle_after: Mapping[str, float]) -> None:
+        """Close runs that were killed, and free the leads that they held.
+
+        settle_after: by status, the seconds after which what was begun can no longer take effect.
+        """
         db.execute(
             "UPDATE runs SET status = 'interrupted', ended_at = ? WHERE integration_id = ? AND status = 'running'",
             [now, integration_id],
         )
         for held, freed in _AFTER_A_KILL:
             db.execute(
-                "UPDATE leads SET status = ?,"
-                " not_before = CASE WHEN status = 'sending' THEN not_before + ? ELSE 0 END"
+                "UPDATE leads SET status = ?, not_before = CASE WHEN ? THEN not_before + ? ELSE 0 END"
                 " WHERE integration_id = ? AND status = ?",
-                [freed, settle_after, integration_id, held],
+                [freed, held in settle_after, settle_after.get(held, 0.0), integration_id, held],
             )
         db.execute(
             "UPDATE leads SET status = 'captured', stale = 0 WHERE integration_id = ? AND stale = 1"
-            " AND status <> 'unknown'",
+            " AND status NOT IN ('unknown', 'importing')",
             [integration_id],
         )
         # A clock that was set back must not keep a lead waiting until it has caught up.
@@ -108,11 +113,19 @@ class Runs:
 
     @staticmethod
     def _leave_account(db: sqlite3.Connection, integration_id: int) -> None:
-        """Forget what holds for another remote account only: ids in deliveries, what is stored there, memberships."""
+        """Forget what holds for another remote account only: ids in deliveries, what is stored there, memberships.
+
+        Nor can this account be asked for the imports of that one.
+        """
         db.execute(
             "UPDATE leads SET sent_digest = NULL, not_before = 0, status = CASE"
-            " WHEN status IN ('mapped', 'matched', 'frozen', 'written', 'unknown') THEN 'enriched' ELSE status END"
-            " WHERE integration_id = ?",
+            " WHEN status IN ('mapped', 'matched', 'frozen', 'written', 'unknown', 'importing')"
+            " THEN CASE WHEN stale THEN 'captured' ELSE 'enriched' END ELSE status END,"
+            " stale = 0 WHERE integration_id = ?",
+            [integration_id],
+        )
+        db.execute(
+            "UPDATE imports SET state = 'failed' WHERE integration_id = ? AND state IN ('queued', 'running')",
             [integration_id],
         )
         db.execute(
@@ -152,6 +165,7 @@ _AFTER_A_KILL = (
     ("enriching", "captured"),
     ("matching", "mapped"),
     ("sending", "unknown"),
+    ("submitting", "unknown"),
     ("resolving", "unknown"),
     ("enrolling", "written"),
 )

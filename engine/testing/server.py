@@ -6,33 +6,47 @@ has a control API, for people with curl and for tests in another process:
     GET  /_sandbox/state      what is stored, as JSON          GET  /_sandbox/journal   every vendor request so far
     POST /_sandbox/faults     {"match": …, …} adds a fault      POST /_sandbox/switches  {"name": value}
     POST /_sandbox/clock      {"advance": seconds}              POST /_sandbox/reset     back to the seed
+    GET  /_sandbox/statistics what clients have done, as the vendor could tell it
 """
 
 from __future__ import annotations
 
+import csv
+import random
 import re
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 
 CONTROL = "/_sandbox/"
+#: The body of a fault that has none, as JSON null is one.
+_NO_BODY: Any = object()
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request. `path` without query; `query` and `form` keep the last value of a repeated name."""
+    """One request. `path` without query; `query` and `form` keep the last value of a repeated name.
+
+    `query_string` is the query as it was sent, without the question mark.
+    """
 
     method: str
     path: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
+    query_string: str = ""
+
+    def query_list(self, name: str) -> list[str]:
+        """Every value of a query parameter, in the order in which they were sent."""
+        return [value for key, value in parse_qsl(self.query_string, keep_blank_values=True) if key == name]
 
     def json(self) -> Any:
         """The body as JSON; raises ValueError where it is none."""
@@ -64,30 +78,44 @@ class Fault:
     """Goes wrong on purpose: the requests whose "METHOD path" matches `match` (a regular expression).
 
     skip: let that many through first. times: how often it happens (-1: always). contains: only bodies with this text.
-    Then one of: status/body (answer that instead), error (a vendor code, answered as that vendor does),
+    share: of the requests that are left, this share (0 to 1) by chance; the seed key `random` repeats a run's chances.
+    Then one of: status/body (answer that instead; a body of null is JSON null),
+    error (a vendor code, answered as that vendor does; `message` replaces its text),
+    record_error (a vendor code for one record of the request while the others are done: the one at index `record`, or
+    the first with the text `contains`),
     drop ("before" or "after" the request is executed: the connection closes without an answer),
-    empty or truncate (execute, then answer nothing or half). `delay` waits that many seconds first.
+    empty or truncate (execute, then answer nothing or half), extra (keys to add to every object of the answer).
+    `delay` waits that many seconds first; `advance` moves the sandbox's clock by that many.
     """
 
     match: str = ".*"
     skip: int = 0
     times: int = 1
     contains: str = ""
+    share: float = 1.0
     delay: float = 0.0
+    advance: float = 0.0
     status: int = 0
-    body: Any = None
+    body: Any = _NO_BODY
     error: str = ""
+    message: str = ""
+    record_error: str = ""
+    record: int | None = None
     drop: str = ""
     empty: bool = False
     truncate: bool = False
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
-    def takes(self, request: Request) -> bool:
+    def takes(self, request: Request, chance: Callable[[], float] = lambda: 0.0) -> bool:
+        """Whether it happens to this request, which then counts; `chance` draws a number from 0 to below 1."""
         if self.times == 0 or not re.search(self.match, f"{request.method} {request.path}"):
             return False
         if self.contains and self.contains.encode() not in request.body:
             return False
         if self.skip > 0:
             self.skip -= 1
+            return False
+        if self.share < 1 and chance() >= self.share:
             return False
         self.times -= 1
         return True
@@ -97,6 +125,8 @@ class Sandbox:
     """A vendor's stand-in. Use as a context manager, or `start()` and `stop()`."""
 
     name: ClassVar[str] = "sandbox"
+    #: The seed key that the rows of a CSV seed go to; "" where the sandbox takes none.
+    people: ClassVar[str] = ""
     #: Behaviours that the vendor's documentation leaves open, with their defaults.
     default_switches: ClassVar[Mapping[str, Any]] = {}
 
@@ -105,6 +135,7 @@ class Sandbox:
         self.lock = threading.RLock()
         self.switches: dict[str, Any] = {}
         self.faults: list[Fault] = []
+        self.random = random.Random(self.seed.get("random", 0))  # noqa: S311 - made to repeat, not to be secret
         self.journal: list[dict[str, Any]] = []
         self._keep_journal = journal
         self._offset = 0.0
@@ -130,6 +161,21 @@ class Sandbox:
         """How this vendor reports `code` for a whole request."""
         return Response(500, {"error": code})
 
+    def fault_response(self, request: Request, fault: Fault) -> Response:
+        """How `fault.error` is answered; override where that depends on the request, or changes what is stored."""
+        return self.error_response(fault.error)
+
+    def all_but_one(self, request: Request, fault: Fault) -> Response:
+        """Do a request but for one record, which gets `fault.record_error`.
+
+        Override it for a vendor whose requests have several records; of one record, it is the whole request.
+        """
+        return self.error_response(fault.record_error)
+
+    def statistics(self) -> Mapping[str, Any]:
+        """What clients have done to the vendor, as JSON values: duplicates made, limits used, and the like."""
+        return {}
+
     def environment(self) -> dict[str, str]:
         """The environment variables with which the worked specs reach this sandbox."""
         return {}
@@ -153,6 +199,7 @@ class Sandbox:
         with self.lock:
             self.switches = {**self.default_switches, **self.seed.get("switches", {})}
             self.faults = [Fault(**fault) for fault in self.seed.get("faults", [])]
+            self.random.seed(self.seed.get("random", 0))
             self.journal = []
             self._offset = 0.0
             self.load(self.seed)
@@ -202,18 +249,22 @@ class Sandbox:
         if request.path.startswith(CONTROL):
             return self._control(request)
         with self.lock:
-            fault = next((candidate for candidate in self.faults if candidate.takes(request)), None)
+            fault = next((each for each in self.faults if each.takes(request, self.random.random)), None)
         if fault is None:
             return self._executed(request)
         if fault.delay:
             time.sleep(fault.delay)
+        self.advance(fault.advance)
         if fault.drop == "before":
             self._note(request, None, faulty=True)
             return None
-        if fault.status or fault.body is not None:
-            return self._noted(request, Response(fault.status or 200, fault.body), faulty=True)
+        if fault.status or fault.body is not _NO_BODY:
+            body = None if fault.body is _NO_BODY else orjson.dumps(None) if fault.body is None else fault.body
+            return self._noted(request, Response(fault.status or 200, body), faulty=True)
         if fault.error:
-            return self._noted(request, self.error_response(fault.error), faulty=True)
+            return self._noted(request, self.fault_response(request, fault), faulty=True)
+        if fault.record_error:
+            return self._noted(request, self.all_but_one(request, fault), faulty=True)
         response = self._executed(request)
         if fault.drop == "after":
             return None
@@ -222,6 +273,8 @@ class Sandbox:
         if fault.truncate:
             whole = response.encoded()
             return Response(response.status, whole[: len(whole) // 2], response.headers)
+        if fault.extra:
+            return Response(response.status, _with_keys(response.body, fault.extra), response.headers)
         return response
 
     def _executed(self, request: Request) -> Response:
@@ -247,10 +300,11 @@ class Sandbox:
 
     def _control(self, request: Request) -> Response:
         what = request.path[len(CONTROL) :]
-        answers: dict[str, Callable[[], Any]] = {"state": self.state, "journal": lambda: self.journal}
-        if request.method == "GET" and what in answers:
+        looks: dict[str, Callable[[], Any]] = {"state": self.state, "statistics": self.statistics}
+        looks["journal"] = lambda: self.journal
+        if request.method == "GET" and what in looks:
             with self.lock:
-                return Response(200, orjson.dumps(answers[what](), option=orjson.OPT_NON_STR_KEYS))
+                return Response(200, orjson.dumps(looks[what](), option=orjson.OPT_NON_STR_KEYS))
         try:
             given = request.json() if request.body else {}
             if what == "faults":
@@ -266,6 +320,40 @@ class Sandbox:
         except (ValueError, TypeError, KeyError) as error:
             return Response(400, {"error": str(error)})
         return Response(200, {"ok": True})
+
+
+def _with_keys(body: Any, extra: Mapping[str, Any]) -> Any:
+    """A JSON value whose objects all have the keys of `extra` too."""
+    if isinstance(body, Mapping):
+        return {**{name: _with_keys(value, extra) for name, value in body.items()}, **extra}
+    return [_with_keys(item, extra) for item in body] if isinstance(body, (list, tuple)) else body
+
+
+def read_seed(path: Path, people: str = "") -> dict[str, Any]:
+    """A seed from a YAML, JSON or CSV file.
+
+    Each row of a CSV file is one entry of the list `people`: the header names its fields, a numeric `id` becomes a
+    number, empty cells are left out. Raises ValueError, which says why, where the file cannot be used.
+    """
+    if path.suffix.lower() == ".csv":
+        if not people:
+            raise ValueError("this sandbox takes no CSV; write a YAML or JSON seed")
+        try:
+            with path.open(encoding="utf-8-sig", newline="") as file:
+                rows = [{name: text for name, text in row.items() if name and text} for row in csv.DictReader(file)]
+        except csv.Error as error:
+            raise ValueError(f"not CSV: {error}") from None
+        return {people: [{**row, "id": int(row["id"])} if row.get("id", "").isdecimal() else row for row in rows]}
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        content = YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
+    except YAMLError as error:
+        raise ValueError(f"not YAML or JSON: {error}") from None
+    if content is not None and not isinstance(content, dict):
+        raise ValueError("a seed is a mapping")
+    return content or {}
 
 
 class _Server(ThreadingHTTPServer):
@@ -287,7 +375,7 @@ def _handler(sandbox: Sandbox) -> type[BaseHTTPRequestHandler]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             body = self.rfile.read(int(headers.get("content-length") or 0))
             query = dict(parse_qsl(parts.query, keep_blank_values=True))
-            response = sandbox.respond(Request(self.command, parts.path, query, headers, body))
+            response = sandbox.respond(Request(self.command, parts.path, query, headers, body, parts.query))
             if response is None:
                 self.close_connection = True
                 return

@@ -81,6 +81,7 @@ class ProviderSandbox(Sandbox):
     """
 
     name = "people_data_labs"
+    people = "people"
     #: `restricted_plan`: contacts are `true` or `false` instead of their values. Whether it happens is undocumented.
     default_switches: ClassVar[Mapping[str, Any]] = {"restricted_plan": False}
 

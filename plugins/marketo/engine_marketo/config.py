@@ -5,10 +5,12 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from engine.errors import SpecError
 from engine.limits import Limits
+from engine.redaction import redact
 
 #: The vendor's limits for a whole instance: calls per window in seconds, calls at once, calls a day, records a call.
 #: Source: experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/rest-api
@@ -17,25 +19,56 @@ WINDOW = 20.0
 CONCURRENCY = 10
 DAILY = 50_000
 BATCH_SIZE = 300
+#: The zone whose midnight ends the quota's day (source: as above).
+DAY_ZONE = "America/Chicago"
+#: Calls do not reach Marketo as evenly as they leave, so its window is taken for that share longer.
+MARGIN = 0.03
+#: The share of the daily quota at which people are told, and after how many calls Marketo's own count is read.
+ALERT = 0.8
+USAGE_EVERY = 500
 
 #: Seconds after which an unanswered write can no longer take effect: the vendor stops a lead write after 90.
 #: Source: experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/lead-database/leads
 SETTLE_AFTER = 100.0
 TIMEOUT = 100.0
+#: Seconds within which a search has been seen not to find a lead that was just written; Adobe names no figure.
+READ_LAG = 5.0
+
+#: Imports that may be queued or under way in an instance, and what this integration takes of them.
+#: Source: experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/bulk-import/bulk-import
+MOST_IMPORTS = 10
+IMPORTS = 5
+POLL_AFTER = 10.0
+IMPORT_SETTLE_AFTER = 3600.0
 
 #: Endings of the addresses that the vendor's administration pages show, which are not part of the base address.
-_SUFFIXES = ("/rest/v1", "/rest", "/identity")
+_SUFFIXES = ("/identity/oauth/token", "/identity", "/rest/v1", "/rest")
 
 
-def _limit(title: str, description: str, default: int, **bounds: int) -> dict[str, Any]:
+def _whole(title: str, description: str, default: int, **bounds: int) -> dict[str, Any]:
     return {
-        "type": ["integer", "null"],
+        "type": "integer",
         "minimum": 1,
         **bounds,
         "title": title,
         "description": description,
         "default": default,
-        "examples": [default // 2],
+        "examples": [max(1, default // 2)],
+    }
+
+
+def _limit(title: str, description: str, default: int) -> dict[str, Any]:
+    return {**_whole(title, description, default), "type": ["integer", "null"]}
+
+
+def _seconds(title: str, description: str, default: float, example: float, *, positive: bool = False) -> dict[str, Any]:
+    return {
+        "type": "number",
+        "exclusiveMinimum" if positive else "minimum": 0,
+        "title": title,
+        "description": description,
+        "default": default,
+        "examples": [example],
     }
 
 
@@ -58,8 +91,8 @@ CONFIG_SCHEMA: Mapping[str, Any] = {
             "type": "string",
             "minLength": 1,
             "title": "Address of the REST API",
-            "description": "Shown in Marketo under Admin, Integration, Web Services, REST API. A trailing /rest or "
-            "slash may stay.",
+            "description": "Shown in Marketo under Admin, Integration, Web Services, REST API. A trailing /rest, "
+            "/rest/v1, /identity or slash may stay.",
             "examples": ["https://123-ABC-456.mktorest.com"],
         },
         "identity_url": {
@@ -93,48 +126,104 @@ CONFIG_SCHEMA: Mapping[str, Any] = {
             "examples": [{"calls": 50, "concurrency": 5, "daily": 20000}],
             "properties": {
                 "calls": _limit("Calls per window", "How many calls may start within one window.", CALLS),
-                "window": {
-                    "type": "number",
-                    "exclusiveMinimum": 0,
-                    "title": "Window",
-                    "description": "Length of the window in seconds.",
-                    "default": WINDOW,
-                    "examples": [20],
-                },
-                "concurrency": {
-                    **_limit("Calls at once", "How many calls may be under way at the same time.", CONCURRENCY),
+                "window": _seconds("Window", "Length of the window in seconds.", WINDOW, 20, positive=True),
+                "concurrency": _whole("Calls at once", "How many calls may be under way together.", CONCURRENCY),
+                "daily": _limit(
+                    "Calls per day", "How many calls the instance may make in a day, by all integrations.", DAILY
+                ),
+                "reserve": {
                     "type": "integer",
+                    "minimum": 0,
+                    "title": "Reserve",
+                    "description": "Calls of a day that are left to other integrations: no call is made once the "
+                    "day's calls, by anybody, reach the daily limit less this reserve.",
+                    "default": 0,
+                    "examples": [10000],
                 },
-                "daily": _limit("Calls per day", "How many calls may be made in a day.", DAILY),
-                "batch_size": {
-                    **_limit("Records per call", "How many leads travel in one call.", BATCH_SIZE, maximum=BATCH_SIZE),
-                    "type": "integer",
+                "alert": {
+                    "type": ["number", "null"],
+                    "minimum": 0,
+                    "maximum": 1,
+                    "title": "Alert",
+                    "description": "Share of the daily limit at which people are told that it is used up to there; "
+                    "null tells nobody.",
+                    "default": ALERT,
+                    "examples": [0.9],
                 },
+                "batch_size": _whole("Records per call", "How many leads travel in one call.", BATCH_SIZE,
+                                     maximum=BATCH_SIZE),
+                "usage_every": _limit(
+                    "Usage every", "After how many calls Marketo's own count of the day is read, which takes one "
+                    "call; null never reads it.", USAGE_EVERY
+                ),
             },
         },
-        "settle_after": {
-            "type": "number",
-            "minimum": 0,
-            "title": "Settling time",
-            "description": "Seconds after which an unanswered write can no longer take effect and is looked up.",
-            "default": SETTLE_AFTER,
-            "examples": [100],
+        "partition": {
+            "type": "string",
+            "minLength": 1,
+            "title": "Partition",
+            "description": "Name of the lead partition that leads are created and looked for in. Left out, it is the "
+            "API user's default partition.",
+            "examples": ["Default"],
         },
-        "timeout": {
-            "type": "number",
-            "exclusiveMinimum": 0,
-            "title": "Timeout",
-            "description": "Seconds to wait for an answer. Marketo may work on a lead write for 90 seconds.",
-            "default": TIMEOUT,
-            "examples": [100],
+        "company_fields": {
+            "enum": ["allow", "refuse"],
+            "title": "Company fields",
+            "description": "Whether company, billingCity and the other company fields may be written. Adobe's pages "
+            "say that Sync Leads does not take them, instances list them as writable; with refuse, a mapping that "
+            "names one fails before anything is sent.",
+            "default": "allow",
+            "examples": ["refuse"],
         },
+        "archived_programs": {
+            "enum": ["refuse", "allow"],
+            "title": "Archived programs",
+            "description": "Whether leads may be put in programs that are in an archived folder.",
+            "default": "refuse",
+            "examples": ["allow"],
+        },
+        "bulk": {
+            "type": "object",
+            "additionalProperties": False,
+            "title": "Bulk import",
+            "description": "How large runs are imported as files. Marketo works on two imports at a time and queues "
+            "ten in all, for the whole instance.",
+            "examples": [{"imports": 2, "poll_after": 30}],
+            "properties": {
+                "imports": _whole("Imports at once", "How many imports may be queued or under way.", IMPORTS,
+                                  maximum=MOST_IMPORTS),
+                "poll_after": _seconds("Polling interval", "Seconds between two questions after one import.",
+                                       POLL_AFTER, 30, positive=True),
+                "settle_after": _seconds("Settling time", "Seconds after which an unanswered import can no longer "
+                                         "take effect and its leads are looked up.", IMPORT_SETTLE_AFTER, 3600),
+            },
+        },
+        "settle_after": _seconds("Settling time", "Seconds after which an unanswered write can no longer take effect.",
+                                 SETTLE_AFTER, 100),
+        "read_lag": _seconds("Read lag", "Seconds for which a search may not find a lead that was just written. An "
+                             "unanswered write is looked up once it has settled and this time is over.", READ_LAG, 10),
+        "timeout": _seconds("Timeout", "Seconds to wait for an answer. Marketo may work on a lead write for 90 "
+                            "seconds.", TIMEOUT, 100, positive=True),
     },
-}
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class BulkSettings:
+    """`imports` at once; seconds between two questions after one, and until an unanswered one is looked up."""
+
+    imports: int = IMPORTS
+    poll_after: float = POLL_AFTER
+    settle_after: float = IMPORT_SETTLE_AFTER
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The configuration with defaults filled in and addresses in their plain form (no suffix, no trailing slash)."""
+    """The configuration with defaults filled in and addresses in their plain form (no suffix, no trailing slash).
+
+    partition: '' where none is set. read_lag: seconds until a search finds what was written. usage_every: calls
+    between two readings of Marketo's own count, None for none.
+    """
 
     base_url: str
     token_url: str
@@ -143,19 +232,37 @@ class Settings:
     limits: Limits
     settle_after: float
     timeout: float
+    read_lag: float
+    usage_every: int | None
+    partition: str
+    company_fields: Literal["allow", "refuse"]
+    archived_programs: Literal["refuse", "allow"]
+    bulk: BulkSettings
 
     @classmethod
     def read(cls, config: Mapping[str, Any]) -> Settings:
-        base_url = plain_address(config["base_url"])
-        identity_url = plain_address(config.get("identity_url") or base_url)
+        """Raises SpecError where an address cannot be one, naming the setting."""
+        base_url = plain_address(config["base_url"], "base_url")
+        identity_url = plain_address(config["identity_url"], "identity_url") if config.get("identity_url") else base_url
+        limits, bulk = config.get("limits") or {}, config.get("bulk") or {}
         return cls(
             base_url=base_url,
             token_url=f"{identity_url}/identity/oauth/token",
             client_id=config["client_id"],
             client_secret=config["client_secret"],
-            limits=_limits(config.get("limits") or {}),
+            limits=_limits(limits),
             settle_after=float(config.get("settle_after", SETTLE_AFTER)),
             timeout=float(config.get("timeout", TIMEOUT)),
+            read_lag=float(config.get("read_lag", READ_LAG)),
+            usage_every=limits.get("usage_every", USAGE_EVERY),
+            partition=config.get("partition", ""),
+            company_fields=config.get("company_fields", "allow"),
+            archived_programs=config.get("archived_programs", "refuse"),
+            bulk=BulkSettings(
+                imports=bulk.get("imports", IMPORTS),
+                poll_after=float(bulk.get("poll_after", POLL_AFTER)),
+                settle_after=float(bulk.get("settle_after", IMPORT_SETTLE_AFTER)),
+            ),
         )
 
     @property
@@ -166,12 +273,37 @@ class Settings:
         return f"marketo:{parts.netloc.lower()}" if _is_loopback(host) else f"marketo:{host}"
 
 
-def plain_address(url: str) -> str:
-    """Cut what the vendor's pages append to the base address: a trailing slash, /rest or /identity."""
+def plain_address(url: str, setting: str) -> str:
+    """Cut what the vendor's pages append to the base address: a trailing slash, /rest or /identity.
+
+    Raises SpecError naming the `setting` where what is left is no https address of a host; http is for a sandbox on
+    this machine.
+    """
     plain = url.strip().rstrip("/")
     for suffix in _SUFFIXES:
         plain = plain.removesuffix(suffix).rstrip("/")
+    try:
+        parts = urlsplit(plain)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError as error:
+        raise _no_address(url, setting, str(error)) from error
+    if parts.scheme not in {"https", "http"} or not host:
+        raise _no_address(url, setting, "it must begin with https:// and a host")
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise _no_address(url, setting, "credentials and personal data are sent there, so it must be https")
+    if parts.username or parts.password or parts.query or parts.fragment or "//" in parts.path or " " in plain:
+        raise _no_address(url, setting, "it may hold only a scheme, a host, a port and a path")
     return plain
+
+
+def _no_address(url: str, setting: str, why: str) -> SpecError:
+    return SpecError(
+        f"{redact(url.rsplit('@', maxsplit=1)[-1])!r} is not the address of a Marketo instance",
+        where=f"destination.config.{setting}",
+        why=why,
+        fix="Copy it from Marketo: Admin, Integration, Web Services, REST API; "
+        "for example https://123-ABC-456.mktorest.com.",
+    )
 
 
 def _limits(given: Mapping[str, Any]) -> Limits:
@@ -181,6 +313,10 @@ def _limits(given: Mapping[str, Any]) -> Limits:
         window=float(given.get("window", WINDOW)),
         concurrency=given.get("concurrency", CONCURRENCY),
         daily=given.get("daily", DAILY),
+        reserve=given.get("reserve", 0),
+        day_zone=DAY_ZONE,
+        alert=given.get("alert", ALERT),
+        margin=MARGIN,
     )
 
 

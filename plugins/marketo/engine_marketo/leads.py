@@ -1,4 +1,4 @@
-"""Leads: written in batches with one outcome per record, and read back by email or id.
+"""Leads written in batches, with one outcome per record.
 
 Skipped rows carry neither id nor key: a row belongs to the record at its index, so an answer with another number of
 rows says nothing about any record.
@@ -8,59 +8,68 @@ Source: experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/lead-d
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import orjson
 
 from engine.errors import AbortRun, EngineError, NoAnswer, RetryLater
-from engine.records import Delivery, Failure, Found, Outcome
+from engine.filters import text
+from engine.records import Action, Decision, Delivery, Found, Notice, Outcome, Status
+from engine_marketo.batches import MAX_BODY, divided, fitting, not_sent, refused, row_outcome
 from engine_marketo.client import Client
-from engine_marketo.errors import (
-    DIVISIBLE,
-    LEAD_CODES,
-    TOO_MANY_RESULTS,
-    Reason,
-    Refused,
-    failure,
-    is_unclear,
-    named_field,
-    reasons,
-    record_wait,
-)
+from engine_marketo.config import Settings
+from engine_marketo.errors import LEAD_GONE, SEVERAL_LEADS, Refused
+from engine_marketo.fields import IntegerFields
+from engine_marketo.lookup import EMAIL, ID, PATH, LeadReader, is_id, vendor_name
 
-PATH = "/rest/v1/leads.json"
-ENDPOINT = "leads.json"
-#: Filter values that one read takes, and the largest body in bytes (1 MB, less a margin for the gateway).
-#: Source: experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/rest-api
-FILTER_VALUES = 300
-MAX_BODY = 1_000_000
+#: Records with more fields than this travel in smaller calls: bodies of answers to wide ones have come back empty.
+WIDE_FIELDS = 200
+WIDE_BATCH = 100
 
-_EMAIL, _ID = "email", "lead_id"
-_HEADS: Mapping[str, bytes] = {
-    _EMAIL: b'{"action":"createOrUpdate","lookupField":"email","input":[',
-    # Marketo assigns ids itself: a record with an unknown id must never create a lead.
-    _ID: b'{"action":"updateOnly","lookupField":"id","input":[',
-}
+#: Marketo's word for what may become of a key. An id only ever updates: Marketo assigns ids itself.
+_ACTIONS: Mapping[str, str] = {"upsert": "createOrUpdate", "create_only": "createOnly", "update_only": "updateOnly"}
+_UPDATE = "updateOnly"
 _TAIL = b"]}"
+_WRITTEN: Mapping[str, Status] = {"created": "created", "updated": "updated"}
+#: Candidates that a message lists.
+_LISTED = 5
+#: Seconds until a lead is tried anew whose chosen duplicate was gone when it was written.
+_CHOOSE_AGAIN = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """A delivery ready to be sent: its place among the deliveries and its JSON text."""
+    """A delivery ready to be sent: its place among the deliveries and its JSON text.
+
+    `notice` says which of several leads it was decided to write.
+    """
 
     place: int
     delivery: Delivery
     encoded: bytes
+    notice: Notice | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The records of one call, and how its body begins: with what the call may do and by which field."""
+
+    head: bytes
+    records: Sequence[_Record]
 
 
 class LeadWriter:
-    """Writes batches of leads. Keeps nothing between calls. `window`: the rate window in seconds."""
+    """Writes batches of leads; of what it reads it keeps only which fields hold whole numbers."""
 
-    def __init__(self, client: Client, window: float) -> None:
+    def __init__(self, client: Client, reader: LeadReader, settings: Settings) -> None:
         self._client = client
-        self._window = window
+        self._reader = reader
+        self._settings = settings
+        self._integers = IntegerFields(client)
 
     def sync(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
         """Write all deliveries, which share one key, and return their outcomes in order.
@@ -69,209 +78,201 @@ class LeadWriter:
         """
         if not deliveries:
             return ()
-        batch = _Batch(self._client, self._window, deliveries)
-        batch.run()
+        batch = _Batch(self._client, self._reader, self._settings, self._integers)
+        batch.run(deliveries)
         return [batch.outcomes[place] for place in range(len(deliveries))]
 
 
 class _Batch:
-    """One `sync`: usually one call; several where the body is too large or one record brings the batch down."""
+    """One `sync`: usually one call; several where the body is too large, or some records need a call of their own."""
 
-    def __init__(self, client: Client, window: float, deliveries: Sequence[Delivery]) -> None:
+    def __init__(self, client: Client, reader: LeadReader, settings: Settings, integers: IntegerFields) -> None:
         self._client = client
-        self._window = window
-        self._deliveries = deliveries
-        self._head = _HEADS[deliveries[0].decision.by]
+        self._reader = reader
+        self._partition = settings.partition
+        self._window = settings.limits.window
+        self._integers = integers
         self._executed = False
-        self._pending: deque[list[_Record]] = deque()
+        self._pending: deque[_Part] = deque()
+        self._ambiguous: list[_Record] = []
         self.outcomes: dict[int, Outcome] = {}
 
-    def run(self) -> None:
-        self._pending.extend(_parts(list(self._records()), MAX_BODY - len(self._head) - len(_TAIL)))
+    def run(self, deliveries: Sequence[Delivery]) -> None:
+        self._prepare(enumerate(deliveries))
+        self._send_all()
+        if self._ambiguous:
+            self._choose()
+            self._send_all()
+
+    # Preparing ------------------------------------------------------------------------------------------------------
+
+    def _prepare(self, deliveries: Iterator[tuple[int, Delivery]], notices: Mapping[int, Notice] | None = None) -> None:
+        """Encode the deliveries by place into parts; one that cannot be sent gets its outcome here and stops no other.
+
+        Raises what reading the field list raises, where a key needs its field's type.
+        """
+        groups: dict[bytes, list[_Record]] = {}
+        wide = False
+        for place, delivery in deliveries:
+            head = _head(delivery.decision.by, delivery.decision.action, self._partition)
+            if not delivery.decision.value.strip():
+                problem = f"the lead has no value for {delivery.decision.by}, by which it is written"
+                self.outcomes[place] = not_sent("MISSING_MATCH_KEY", problem, "leads")
+                continue
+            try:
+                encoded = orjson.dumps(_fields(delivery, self._integers))
+            except (TypeError, ValueError) as error:
+                self.outcomes[place] = _invalid(f"the record cannot be sent: {error}")
+                continue
+            if len(encoded) + len(head) + len(_TAIL) > MAX_BODY:
+                self.outcomes[place] = _invalid(f"the record is {len(encoded)} bytes long; Marketo takes {MAX_BODY}")
+                continue
+            wide = wide or len(delivery.fields) > WIDE_FIELDS
+            groups.setdefault(head, []).append(_Record(place, delivery, encoded, (notices or {}).get(place)))
+        for head, records in groups.items():
+            sizes, room = [len(record.encoded) for record in records], MAX_BODY - len(head) - len(_TAIL)
+            for part in fitting(sizes, room, WIDE_BATCH if wide else len(records)):
+                self._pending.append(_Part(head, records[part.start : part.stop]))
+
+    # Sending --------------------------------------------------------------------------------------------------------
+
+    def _send_all(self) -> None:
         while self._pending:
             part = self._pending.popleft()
             try:
                 self._send(part)
             except Refused as refusal:
-                self._divide(part, refusal.reason)
+                # Nothing of the part was written: find who is at fault, so that the others are still delivered.
+                blamed, rest = divided(refusal, part.records, _names)
+                for record in blamed:
+                    self._settle(record, refused(refusal))
+                self._pending.extendleft(_Part(part.head, records) for records in reversed(rest))
             except (AbortRun, RetryLater) as error:
                 self._interrupted(part, error)
 
-    def _records(self) -> Iterator[_Record]:
-        """Encode the deliveries; one that cannot be sent gets its outcome here and stops no other."""
-        for place, delivery in enumerate(self._deliveries):
-            try:
-                encoded = orjson.dumps(_fields(delivery))
-            except (TypeError, ValueError) as error:
-                self.outcomes[place] = _invalid(f"the record cannot be sent: {error}")
-                continue
-            if len(encoded) + len(self._head) + len(_TAIL) > MAX_BODY:
-                self.outcomes[place] = _invalid(f"the record is {len(encoded)} bytes long; Marketo takes {MAX_BODY}")
-                continue
-            yield _Record(place, delivery, encoded)
-
-    def _send(self, part: list[_Record]) -> None:
-        body = self._head + b",".join([record.encoded for record in part]) + _TAIL
+    def _send(self, part: _Part) -> None:
+        body = part.head + b",".join([record.encoded for record in part.records]) + _TAIL
         rows = self._client.write(PATH, body).get("result")
         self._executed = True
-        if not isinstance(rows, list) or len(rows) != len(part):
-            for record in part:
-                self.outcomes[record.place] = Outcome("unknown")
-            return
-        for record, row in zip(part, rows, strict=True):
-            self.outcomes[record.place] = _outcome(row, record.delivery, self._window)
+        if not isinstance(rows, list) or len(rows) != len(part.records):
+            rows = ["the answer does not have one row a record"] * len(part.records)
+        for record, row in zip(part.records, rows, strict=True):
+            self._settle(record, row_outcome(row, _WRITTEN, "leads", self._window, remote_id=_remote_id(row, record)))
 
-    def _divide(self, part: list[_Record], reason: Reason) -> None:
-        """Nothing of `part` was written: find the records at fault, so that the others are still delivered."""
-        name = named_field(reason.message) if reason.code == "1006" else ""
-        blamed = [record for record in part if name in record.delivery.fields] if name else []
-        if blamed:
-            # The whole mapping is at fault here; halving would spend two calls on every record.
-            if rest := [record for record in part if name not in record.delivery.fields]:
-                self._pending.appendleft(rest)
-        elif reason.code in DIVISIBLE and not name and len(part) > 1:
-            half = len(part) // 2
-            self._pending.extendleft((part[half:], part[:half]))
-        else:
-            blamed = part
-        for record in blamed:
-            why = failure(reason, ENDPOINT, LEAD_CODES)
-            self.outcomes[record.place] = Outcome("failed", failure=why, answer=_as_answer(reason))
+    def _settle(self, record: _Record, outcome: Outcome) -> None:
+        """Store what became of the record; which of several leads is meant is decided for all together."""
+        decision = record.delivery.decision
+        code = outcome.failure.vendor_code if outcome.failure else ""
+        if record.notice and outcome.status in _WRITTEN:
+            outcome = replace(outcome, notices=(record.notice,))
+        elif code == LEAD_GONE and record.notice:
+            outcome = Outcome("later", after=_CHOOSE_AGAIN, answer=outcome.answer)
+        elif code == LEAD_GONE and (decision.by == ID or decision.action == "update_only"):
+            outcome = Outcome("missing", answer=outcome.answer)
+        elif code == SEVERAL_LEADS and decision.by != ID:
+            self._ambiguous.append(record)
+        self.outcomes[record.place] = outcome
 
-    def _interrupted(self, part: list[_Record], error: EngineError) -> None:
+    def _interrupted(self, part: _Part, error: EngineError) -> None:
         """A call of several failed: what was not executed is to be sent later; what is unclear is looked up."""
         unclear = isinstance(error, NoAnswer)
         alone = not self.outcomes and not self._pending
         if alone or not (unclear or self._executed):
             raise error
         after = error.after if isinstance(error, RetryLater) else 0.0
-        for record in part:
-            self.outcomes[record.place] = Outcome("unknown") if unclear else Outcome("later", after=after)
-        for record in (record for rest in self._pending for record in rest):
-            self.outcomes[record.place] = Outcome("later", after=after)
+        later = Outcome("later", after=after, answer=error.what)
+        for record in part.records:
+            self.outcomes[record.place] = Outcome("unknown", answer=error.what) if unclear else later
+        for record in (record for rest in self._pending for record in rest.records):
+            self.outcomes[record.place] = later
         self._pending.clear()
 
+    # Several leads with one key -------------------------------------------------------------------------------------
 
-def _fields(delivery: Delivery) -> dict[str, Any]:
-    """What is sent for a delivery. By id the address stays out: it would overwrite the one that the lead has."""
+    def _choose(self) -> None:
+        """Read the leads that share a key, of all ambiguous records in one call, and prepare the writes by id."""
+        chosen: dict[int, Delivery] = {}
+        notices: dict[int, Notice] = {}
+        after: float | None = None
+        found: Sequence[Sequence[Found]] = [()] * len(self._ambiguous)
+        try:
+            found = self._reader.look_up([record.delivery for record in self._ambiguous], ())
+        except (AbortRun, RetryLater) as error:
+            after = error.after if isinstance(error, RetryLater) else 0.0
+        for record, leads in zip(self._ambiguous, found, strict=True):
+            ranked = sorted(leads, key=_recency, reverse=True)
+            decision, refusal = record.delivery.decision, self.outcomes[record.place]
+            # A rule that only creates must not come to update anybody by this way.
+            resolves = decision.duplicates == "most_recent" and decision.action != "create_only"
+            if resolves and ranked:
+                by_id = Decision(ID, ranked[0].remote_id)
+                chosen[record.place] = replace(record.delivery, decision=by_id)
+                notices[record.place] = _resolved(decision, ranked)
+            elif resolves and after is not None:
+                self.outcomes[record.place] = Outcome("later", after=after, answer=refusal.answer)
+            elif ranked and refusal.failure:
+                message = f"{refusal.failure.message}: {_candidates(ranked)}"
+                self.outcomes[record.place] = replace(refusal, failure=replace(refusal.failure, message=message))
+        self._prepare(iter(chosen.items()), notices)
+
+
+@cache
+def _head(by: str, action: Action, partition: str) -> bytes:
+    """How the body of a call begins. A partition can only be named where leads may be created."""
+    members = {"action": _UPDATE if by == ID else _ACTIONS[action], "lookupField": vendor_name(by)}
+    if partition and members["action"] != _UPDATE:
+        members["partitionName"] = partition
+    return orjson.dumps(members)[:-1] + b',"input":['
+
+
+def _fields(delivery: Delivery, integers: IntegerFields) -> dict[str, Any]:
+    """What is sent for a delivery.
+
+    By id the address stays out unless it is to be changed: it would overwrite the one that the lead has.
+    """
     fields, decision = dict(delivery.fields), delivery.decision
-    if decision.by == _EMAIL:
-        fields["email"] = decision.value
-        return fields
-    fields.pop("email", None)
-    if not is_id(decision.value):
-        raise ValueError(f"a Marketo lead id is a whole number, not {decision.value!r}")
-    fields["id"] = int(decision.value)
+    if decision.by == ID:
+        if not decision.update_email:
+            fields.pop("email", None)
+        if not is_id(decision.value):
+            raise ValueError(f"a Marketo lead id is a whole number, not {decision.value!r}")
+        fields["id"] = int(decision.value)
+    elif decision.by == EMAIL or text(fields.get(decision.by)) != decision.value:
+        whole = decision.by != EMAIL and is_id(decision.value) and decision.by in integers
+        fields[decision.by] = int(decision.value) if whole else decision.value
     return fields
 
 
-def _parts(records: list[_Record], room: int) -> list[list[_Record]]:
-    """Cut records in halves until each part, with its commas, fits into `room` bytes."""
-    if sum(len(record.encoded) + 1 for record in records) <= room or len(records) < 2:
-        return [records] if records else []
-    half = len(records) // 2
-    return _parts(records[:half], room) + _parts(records[half:], room)
+def _remote_id(row: Any, record: _Record) -> str | None:
+    """The id of the lead that a row tells of; the one that the record was written by where it does not say."""
+    decision = record.delivery.decision
+    found = row.get("id") if isinstance(row, Mapping) else None
+    return str(found) if found is not None else decision.value if decision.by == ID else None
+
+
+def _names(record: _Record) -> Collection[str]:
+    return record.delivery.fields
 
 
 def _invalid(message: str) -> Outcome:
-    return Outcome("failed", failure=Failure("DATA_VALUE_VALIDATION", message, endpoint=ENDPOINT))
+    return not_sent("DATA_VALUE_VALIDATION", message, "leads")
 
 
-def _as_answer(reason: Reason) -> dict[str, str]:
-    return {"code": reason.code, "message": reason.message}
+def _recency(found: Found) -> tuple[float, int]:
+    """Orders leads by when they were changed; of two changed at once the one with the higher id is the later one."""
+    try:
+        changed = datetime.fromisoformat(found.changed_at)
+    except ValueError:
+        return 0.0, int(found.remote_id)
+    return (changed if changed.tzinfo else changed.replace(tzinfo=UTC)).timestamp(), int(found.remote_id)
 
 
-def _outcome(row: Any, delivery: Delivery, window: float) -> Outcome:
-    """Read one row. A row with reasons failed, whatever its status says."""
-    if not isinstance(row, Mapping):
-        return Outcome("unknown", answer=row)
-    status, why = row.get("status"), reasons(row.get("reasons"))
-    if not why and status in {"created", "updated"}:
-        remote_id = row.get("id", delivery.decision.value if delivery.decision.by == _ID else None)
-        return Outcome(status, remote_id=None if remote_id is None else str(remote_id), answer=row)
-    if not why and status != "skipped":
-        return Outcome("unknown", answer=row)
-    reason = why[0] if why else Reason("", "skipped without a reason")
-    if reason.code == "1004" and delivery.decision.by == _ID:
-        return Outcome("missing", answer=row)
-    if is_unclear(reason.code):
-        return Outcome("unknown", answer=row)
-    wait = record_wait(reason.code, window)
-    if wait is not None:
-        return Outcome("later", after=wait, answer=row)
-    return Outcome("failed", failure=failure(reason, ENDPOINT, LEAD_CODES), answer=row)
+def _resolved(decision: Decision, ranked: Sequence[Found]) -> Notice:
+    what = f"{decision.value} is the {decision.by} of {len(ranked)} leads ({_candidates(ranked)})"
+    return Notice("DUPLICATES_RESOLVED", f"{what}; lead {ranked[0].remote_id} was written", decision.by)
 
 
-class LeadReader:
-    """Reads leads by email or id. Keeps nothing between calls."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-
-    def look_up(self, deliveries: Sequence[Delivery], fields: Sequence[str]) -> Sequence[Sequence[Found]]:
-        """Return for each delivery every lead that its decision matches, with `fields` (absent ones as None).
-
-        Raises RetryLater; Refused where a field cannot be read; CredentialsError; VendorUnavailable.
-        """
-        found: dict[tuple[str, str], list[Found]] = {}
-        for by in sorted({delivery.decision.by for delivery in deliveries}):
-            keys = dict.fromkeys(_key(delivery) for delivery in deliveries if delivery.decision.by == by)
-            askable = [key for key in keys if _askable(by, key)]
-            for start in range(0, len(askable), FILTER_VALUES):
-                for row in self._matching(by, askable[start : start + FILTER_VALUES], fields):
-                    key = str(row.get("id") if by == _ID else row.get("email")).strip().lower()
-                    values = {name: row.get(name) for name in fields}
-                    found.setdefault((by, key), []).append(Found(str(row["id"]), values))
-        return [tuple(found.get((delivery.decision.by, _key(delivery)), ())) for delivery in deliveries]
-
-    def _matching(self, by: str, values: list[str], fields: Sequence[str]) -> Iterator[Mapping[str, Any]]:
-        """Yield all leads with one of the `values`, page after page."""
-        params = {
-            "filterType": "id" if by == _ID else "email",
-            "filterValues": ",".join(values),
-            "fields": ",".join(dict.fromkeys(["id", "email", *fields])),
-        }
-        while True:
-            try:
-                envelope = self._client.read(PATH, params)
-            except Refused as refusal:
-                if not _too_many(refusal.reason):
-                    raise
-                yield from self._halves(by, values, fields)
-                return
-            rows = envelope.get("result")
-            yield from (row for row in (rows if isinstance(rows, list) else []) if "id" in row)
-            token = envelope.get("nextPageToken")
-            if not token:
-                return
-            params["nextPageToken"] = str(token)
-
-    def _halves(self, by: str, values: list[str], fields: Sequence[str]) -> Iterator[Mapping[str, Any]]:
-        """Ask for fewer values, as Marketo gives no more than 1,000 leads in all.
-
-        A value with more than 1,000 leads of its own yields none; a write by it is refused as ambiguous anyway.
-        """
-        half = len(values) // 2
-        if half:
-            yield from self._matching(by, values[:half], fields)
-            yield from self._matching(by, values[half:], fields)
-
-
-def is_id(text: str) -> bool:
-    """Whether a text can be an id that Marketo gave: a whole number that fits into 64 bits."""
-    return text.isascii() and text.isdigit() and len(text) <= 18
-
-
-def _key(delivery: Delivery) -> str:
-    """The key as rows show it: an address in lower case, an id without leading zeros."""
-    by, value = delivery.decision.by, delivery.decision.value.strip()
-    return value.lstrip("0") if by == _ID else value.lower()
-
-
-def _askable(by: str, key: str) -> bool:
-    """Whether a key can stand in a filter: values are separated by commas and a comma cannot be escaped."""
-    return is_id(key) if by == _ID else bool(key) and "," not in key
-
-
-def _too_many(reason: Reason) -> bool:
-    return reason.code == TOO_MANY_RESULTS and "too many" in reason.message.lower()
+def _candidates(ranked: Sequence[Found]) -> str:
+    told = [f"lead {found.remote_id} changed {found.changed_at or 'at an unknown time'}" for found in ranked[:_LISTED]]
+    more = len(ranked) - _LISTED
+    return ", ".join(told) + (f" and {more} more" if more > 0 else "")

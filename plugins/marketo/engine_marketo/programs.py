@@ -1,125 +1,240 @@
-"""Programs: what they are, which statuses their members may have, and putting members in.
+"""Programs: what they are, which statuses and fields their members may have, and putting members in.
 
 Sources: experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/assets/programs, …/rest/assets/channels,
-…/rest/lead-database/program-members
+…/rest/assets/folders, …/rest/lead-database/program-members
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 
-from engine.records import Failure, Outcome, Program
-from engine_marketo.client import Client, Envelope
-from engine_marketo.errors import MEMBER_CODES, NO_DATA, Reason, Refused, failure, is_unclear, reasons, record_wait
-from engine_marketo.leads import is_id
+from engine.errors import CredentialsError, NoAnswer, RetryLater, RunStopped
+from engine.records import Field, Member, Outcome, Program, Status
+from engine_marketo.account import rows
+from engine_marketo.batches import MAX_BODY, fitting, not_sent, objects, row_outcome, send_in_parts
+from engine_marketo.client import Client
+from engine_marketo.config import Settings
+from engine_marketo.errors import Endpoint, Refused
+from engine_marketo.fields import member_fields
+from engine_marketo.lookup import is_id
 
-ENDPOINT = "members/status.json"
-#: The member has the status or a later one; statuses only move forward.
-_ALREADY = "1037"
+#: How an asset that does not exist is reported, beside a success without result.
+_MISSING = frozenset({"702", "1013"})
 #: Step 0 is "Not in Program", which is the absence of a status and cannot be given.
 _OUTSIDE = 0
+#: Assets that one page of a browse call takes.
+_PAGE = 200
+#: The person is not a member; said of a member, the membership is too new to be found.
+_NO_MEMBER = "1013"
+_MEMBER_AFTER = 3.0
+_WRITTEN: Mapping[str, Status] = {"created": "updated", "updated": "updated"}
+#: Outcomes of a member whose status is given and of one whose data is written, from best to worst.
+_ORDER: tuple[Status, ...] = ("updated", "satisfied", "later", "unknown", "failed")
+_TAIL = b"]}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """A member ready to be sent: the place among the members and the JSON text."""
+
+    place: int
+    names: Collection[str]
+    encoded: bytes
 
 
 class Programs:
-    """Reads programs and writes their members. Keeps nothing between calls. `window`: the rate window in seconds."""
+    """Reads programs and writes their members. Keeps nothing between calls."""
 
-    def __init__(self, client: Client, window: float) -> None:
+    def __init__(self, client: Client, settings: Settings) -> None:
         self._client = client
-        self._window = window
+        self._window = settings.limits.window
+        self._refuses_archived = settings.archived_programs == "refuse"
 
     def read(self, ids: Sequence[str]) -> Mapping[str, Program]:
         """Return the programs among `ids` that exist, with the statuses of their channel in the order of their steps.
 
-        One call per program and one per channel.
+        One call per program, one per channel, and one per folder where archived programs are refused. Raises
+        RetryLater, Refused, CredentialsError, VendorUnavailable.
         """
-        rows = {given: row for given in dict.fromkeys(ids) if (row := self._program(given)) is not None}
-        channels = {str(row.get("channel") or "") for row in rows.values()}
+        found = {given: row for given in dict.fromkeys(ids) if (row := self._program(given)) is not None}
+        channels = {str(row.get("channel") or "") for row in found.values()}
         statuses = {name: self._statuses(name) for name in sorted(channels - {""})}
+        folders = {_folder(row) for row in found.values()} if self._refuses_archived else set()
+        archived = {folder for folder in sorted(folders - {""}) if self._is_archived(folder)}
         return {
-            given: Program(given, str(row.get("name") or ""), statuses.get(str(row.get("channel")), ()))
-            for given, row in rows.items()
+            given: Program(
+                id=given,
+                name=str(row.get("name") or ""),
+                statuses=statuses.get(str(row.get("channel")), ()),
+                refusal=_refusal(row) if _folder(row) in archived else "",
+            )
+            for given, row in found.items()
         }
 
-    def enroll(self, program_id: str, status: str, remote_ids: Sequence[str]) -> Sequence[Outcome]:
-        """Give each lead the status, in one call; the outcomes in the order given.
+    def member_fields(self) -> Sequence[Field]:
+        """The fields that a membership has of its own, in one call; none where the API user may not read them."""
+        return member_fields(self._client)
 
-        Raises AbortRun or RetryLater where nothing was executed, NoAnswer where that is unclear.
+    # Members --------------------------------------------------------------------------------------------------------
+
+    def enroll(self, program_id: str, status: str, members: Sequence[Member]) -> Sequence[Outcome]:
+        """Give each person the status and then write the member fields; the outcomes in the order given.
+
+        One call for the statuses and one for the fields of all who have any: only members take fields. The outcome is
+        the worse of the two; a status once given stays, and giving it again does no harm. Raises AbortRun or RetryLater
+        where no status was given or the rest can be repeated as it is, NoAnswer where that is unclear.
         """
-        outcomes = {index: _no_id(given) for index, given in enumerate(remote_ids) if not is_id(given)}
-        places = [index for index in range(len(remote_ids)) if index not in outcomes]
         if not is_id(program_id):
-            return [_no_program(program_id)] * len(remote_ids)
-        if places:
-            outcomes.update(zip(places, self._write(program_id, status, [remote_ids[i] for i in places]), strict=True))
-        return [outcomes[index] for index in range(len(remote_ids))]
+            problem = f"a program id is a whole number, not {program_id!r}"
+            return [not_sent("CAMPAIGN_NOT_WRITABLE", problem, "members")] * len(members)
+        outcomes = self._give_status(program_id, status, members)
+        held = [place for place, member in enumerate(members) if member.data and outcomes[place].status in _ORDER[:2]]
+        for place, outcome in self._write_data(program_id, {place: members[place] for place in held}).items():
+            outcomes[place] = max(outcomes[place], outcome, key=lambda each: _ORDER.index(each.status))
+        return [replace(outcomes[place], remote_id=member.remote_id) for place, member in enumerate(members)]
 
-    def _write(self, program_id: str, status: str, lead_ids: list[str]) -> list[Outcome]:
-        body = orjson.dumps({"statusName": status, "input": [{"leadId": int(lead_id)} for lead_id in lead_ids]})
+    def _give_status(self, program_id: str, status: str, members: Sequence[Member]) -> dict[int, Outcome]:
+        outcomes: dict[int, Outcome] = {}
+        records: list[_Record] = []
+        for place, member in enumerate(members):
+            if is_id(member.remote_id):
+                records.append(_Record(place, (), orjson.dumps({"leadId": int(member.remote_id)})))
+            else:
+                problem = f"a Marketo lead id is a whole number, not {member.remote_id!r}"
+                outcomes[place] = not_sent("REMOTE_RECORD_GONE", problem, "members")
+        path, head = f"/rest/v1/programs/{program_id}/members/status.json", orjson.dumps({"statusName": status})
+
+        def send(part: Sequence[_Record]) -> Sequence[Outcome]:
+            return self._post(path, head[:-1] + b',"input":[', part, "members")
+
+        sent = send_in_parts(send, [records] if records else [], _names)
+        return {**outcomes, **{record.place: outcome for record, outcome in sent}}
+
+    def _write_data(self, program_id: str, members: Mapping[int, Member]) -> dict[int, Outcome]:
+        """Write the member fields; that this cannot be done now does not take the status away."""
+        outcomes: dict[int, Outcome] = {}
+        records: list[_Record] = []
+        for place, member in members.items():
+            try:
+                encoded = orjson.dumps({**member.data, "leadId": int(member.remote_id)})
+                records.append(_Record(place, member.data.keys(), encoded))
+            except (TypeError, ValueError) as error:
+                problem = f"the member's fields cannot be sent: {error}"
+                outcomes[place] = not_sent("DATA_VALUE_VALIDATION", problem, "member data")
+        path, head = f"/rest/v1/programs/{program_id}/members.json", b'{"input":['
+
+        def send(part: Sequence[_Record]) -> Sequence[Outcome]:
+            try:
+                return [_if_member(each) for each in self._post(path, head, part, "member data")]
+            except Refused as refusal:
+                if refusal.reason.code == _NO_MEMBER and len(part) == 1:
+                    return [Outcome("later", after=_MEMBER_AFTER, answer=str(refusal.reason))]
+                raise
+
+        ranges = fitting([len(each.encoded) for each in records], MAX_BODY - len(head) - len(_TAIL), len(records) or 1)
+        parts = [records[part.start : part.stop] for part in ranges]
         try:
-            envelope = self._client.write(f"/rest/v1/programs/{program_id}/members/status.json", body)
-        except Refused as refusal:
-            why = failure(refusal.reason, ENDPOINT, MEMBER_CODES)
-            return [Outcome("failed", remote_id=lead_id, failure=why) for lead_id in lead_ids]
-        rows = dict(_in_sequence(envelope.get("result")))
-        return [self._outcome(rows.get(seq), lead_id) for seq, lead_id in enumerate(lead_ids)]
+            sent = send_in_parts(send, parts, _names, divisible={_NO_MEMBER})
+        except RunStopped:
+            raise
+        except RetryLater as error:
+            unclear = isinstance(error, NoAnswer)
+            waiting = Outcome("unknown" if unclear else "later", after=error.after, answer=error.what)
+            sent = [(record, waiting) for record in records]
+        return {**outcomes, **{record.place: outcome for record, outcome in sent}}
 
-    def _outcome(self, row: Any, lead_id: str) -> Outcome:
-        if not isinstance(row, Mapping):
-            return Outcome("unknown", remote_id=lead_id, answer=row)
-        why = reasons(row.get("reasons"))
-        if not why:
-            written = row.get("status") in {"created", "updated"}
-            return Outcome("updated" if written else "unknown", remote_id=lead_id, answer=row)
-        code = why[0].code
-        if code == _ALREADY:
-            return Outcome("satisfied", remote_id=lead_id, answer=row)
-        if is_unclear(code):
-            return Outcome("unknown", remote_id=lead_id, answer=row)
-        wait = record_wait(code, self._window)
-        if wait is not None:
-            return Outcome("later", remote_id=lead_id, after=wait, answer=row)
-        return Outcome("failed", remote_id=lead_id, failure=failure(why[0], ENDPOINT, MEMBER_CODES), answer=row)
+    def _post(self, path: str, head: bytes, part: Sequence[_Record], endpoint: Endpoint) -> list[Outcome]:
+        envelope = self._client.write(path, head + b",".join([record.encoded for record in part]) + _TAIL)
+        placed = _in_sequence(envelope.get("result"), len(part))
+        return [row_outcome(placed.get(seq), _WRITTEN, endpoint, self._window) for seq in range(len(part))]
+
+    # Assets ---------------------------------------------------------------------------------------------------------
 
     def _program(self, id: str) -> Mapping[str, Any] | None:
-        return self._asset(f"/rest/asset/v1/program/{id}.json") if is_id(id) else None
+        return _first(self._asset(f"/rest/asset/v1/program/{id}.json")) if is_id(id) else None
+
+    def _is_archived(self, folder: str) -> bool:
+        """Whether a folder is archived; one that may not be read is none."""
+        try:
+            found = _first(self._asset(f"/rest/asset/v1/folder/{folder}.json", {"type": "Folder"}))
+        except (CredentialsError, Refused):
+            return False
+        return bool(found and found.get("isArchive"))
 
     def _statuses(self, channel: str) -> tuple[str, ...]:
-        row = self._asset("/rest/asset/v1/channel/byName.json", {"name": channel})
-        given = (row or {}).get("progressionStatuses")
-        offered = [entry for entry in (given if isinstance(given, list) else []) if entry.get("step") != _OUTSIDE]
-        return tuple(str(entry["name"]) for entry in sorted(offered, key=lambda entry: int(entry.get("step") or 0)))
+        found = self._channel(channel)
+        offered = [entry for entry in objects((found or {}).get("progressionStatuses")) if _step(entry) != _OUTSIDE]
+        return tuple(str(entry["name"]) for entry in sorted(offered, key=_step))
 
-    def _asset(self, path: str, params: Mapping[str, str] | None = None) -> Mapping[str, Any] | None:
-        """Read one asset. A missing one is either a success without result or code 702."""
+    def _channel(self, name: str) -> Mapping[str, Any] | None:
+        if "," not in name:
+            return _first(self._asset("/rest/asset/v1/channel/byName.json", {"name": name}))
+        # A name with a comma cannot be searched for, so the channels are paged through.
+        offset = 0
+        while True:
+            params = {"maxReturn": str(_PAGE), "offset": str(offset)}
+            page = self._asset("/rest/asset/v1/channels.json", params)
+            found = next((row for row in page if row.get("name") == name), None)
+            if found is not None or len(page) < _PAGE:
+                return found
+            offset += _PAGE
+
+    def _asset(self, path: str, params: Mapping[str, str] | None = None) -> list[Mapping[str, Any]]:
+        """Read assets. Missing ones are a success without result, or one of several codes."""
         try:
-            envelope = self._client.read(path, params)
+            return rows(self._client.read(path, params))
         except Refused as refusal:
-            if refusal.reason.code == NO_DATA:
-                return None
+            if refusal.reason.code in _MISSING:
+                return []
             raise
-        return _first(envelope)
 
 
-def _first(envelope: Envelope) -> Mapping[str, Any] | None:
-    rows = envelope.get("result")
-    return rows[0] if isinstance(rows, list) and rows and isinstance(rows[0], Mapping) else None
+def _first(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    return rows[0] if rows else None
 
 
-def _in_sequence(rows: Any) -> Iterator[tuple[int, Any]]:
-    """Number the rows by their `seq`, which is the index in the input; by their own index where it is left out."""
-    for index, row in enumerate(rows if isinstance(rows, list) else []):
-        seq = row.get("seq") if isinstance(row, Mapping) else None
-        yield (seq if isinstance(seq, int) else index), row
+def _step(status: Mapping[str, Any]) -> int:
+    return int(status.get("step") or 0)
 
 
-def _no_id(given: str) -> Outcome:
-    why = Failure("REMOTE_RECORD_GONE", f"a Marketo lead id is a whole number, not {given!r}", endpoint=ENDPOINT)
-    return Outcome("failed", remote_id=given, failure=why)
+def _folder(row: Mapping[str, Any]) -> str:
+    """The id of the folder that a program is in; '' where it is in something else."""
+    folder = row.get("folder")
+    given = folder if isinstance(folder, Mapping) and folder.get("type") == "Folder" else {}
+    return str(given.get("value") or "")
 
 
-def _no_program(program_id: str) -> Outcome:
-    reason = Reason("1013", f"a program id is a whole number, not {program_id!r}")
-    return Outcome("failed", failure=failure(reason, ENDPOINT, MEMBER_CODES))
+def _refusal(row: Mapping[str, Any]) -> str:
+    name = row["folder"].get("folderName")
+    return f"it is in the archived folder {name!r}" if name else "it is in an archived folder"
+
+
+def _in_sequence(result: Any, count: int) -> Mapping[int, Any]:
+    """Rows by their `seq`, which is the index in the input; a number that two rows have says nothing.
+
+    Where it is left out, by their own index, but only when there is a row for each record.
+    """
+    given = result if isinstance(result, list) else []
+    placed: dict[int, list[Any]] = {}
+    for index, row in enumerate(given):
+        seq = str(row.get("seq")) if isinstance(row, Mapping) else ""
+        if is_id(seq):
+            placed.setdefault(int(seq), []).append(row)
+        elif len(given) == count:
+            placed.setdefault(index, []).append(row)
+    return {seq: found[0] for seq, found in placed.items() if len(found) == 1}
+
+
+def _if_member(outcome: Outcome) -> Outcome:
+    """A status was just given, so somebody who is said to be no member is not found yet."""
+    if outcome.failure and outcome.failure.vendor_code == _NO_MEMBER:
+        return Outcome("later", after=_MEMBER_AFTER, answer=outcome.answer)
+    return outcome
+
+
+def _names(record: _Record) -> Collection[str]:
+    return record.names

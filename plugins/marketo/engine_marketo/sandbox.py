@@ -9,105 +9,55 @@ import itertools
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, ClassVar
-from urllib.parse import urlencode
 
-from engine.testing.server import Request, Response, Sandbox
-from engine_marketo import sandbox_leads, sandbox_programs
-from engine_marketo.sandbox_gates import Identity, Turnstile, passing, require
-from engine_marketo.sandbox_world import ApiError, Call, Row, World
+import orjson
 
-Handler = Callable[["MarketoSandbox", Call], Row]
+from engine.testing.server import Fault, Request, Response, Sandbox
+from engine_marketo.sandbox_calls import ApiError, Call, Row, skipped
+from engine_marketo.sandbox_gates import Identity, Turnstile, passing, permissions_of, require
+from engine_marketo.sandbox_imports import Imports
+from engine_marketo.sandbox_members import member_row
+from engine_marketo.sandbox_routes import Instance, Route, find
+from engine_marketo.sandbox_switches import DEFAULT_SWITCHES
+from engine_marketo.sandbox_timing import Latency
+from engine_marketo.sandbox_world import World
 
 _IDENTITY = "/identity/oauth/token"
-_MAX_BODY = 2**20
-_MAX_URI = 8 * 1024
+#: Sizes above which the gateway refuses a request.
+#: Source: experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/error-codes
+_MAX_BODY, _MAX_IMPORT = 2**20, 10 * 2**20
+_MAX_URI, _MAX_ASSET_URI = 8 * 1024, 64 * 1024
+#: Codes with which Marketo says that a token is dead.
+_DEAD_TOKEN = frozenset({"601", "602"})
 
 #: What Marketo says with each code.
 #: Source: experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/error-codes
 MESSAGES: Mapping[str, str] = {
     "601": "Access token invalid", "602": "Access token expired", "603": "Access denied",
-    "604": "Request timed-out", "606": "Max rate limit '100' exceeded with in '20' secs", "607": "Daily quota reached",
+    "604": "Request timed-out", "605": "HTTP Method not supported",
+    "606": "Max rate limit '100' exceeded with in '20' secs", "607": "Daily quota reached",
     "608": "API Temporarily Unavailable", "609": "Invalid JSON", "610": "Requested resource not found",
-    "611": "System error", "612": "Invalid Content Type", "614": "Invalid Subscription",
-    "615": "Concurrent access limit '10' reached", "702": "No data found", "713": "Transient Error",
-    "1003": "Invalid data", "1006": "Field 'xyz' not found", "1013": "Object not found",
-    "1025": "Program status not found",
+    "611": "System error", "612": "Invalid Content Type", "613": "Invalid Multipart Request",
+    "614": "Invalid Subscription", "615": "Concurrent access limit '10' reached", "616": "Invalid subscription type",
+    "702": "No data found", "703": "The feature is not enabled for the subscription", "713": "Transient Error",
+    "1001": "Invalid value", "1002": "Missing value for required parameter", "1003": "Invalid data",
+    "1004": "Lead not found", "1005": "Lead already exists", "1006": "Field 'xyz' not found",
+    "1007": "Multiple lead match lookup criteria", "1008": "Partition access denied",
+    "1009": "Partition name must be specified", "1010": "Partition update not allowed",
+    "1013": "Object not found", "1014": "Failed to create Object", "1015": "Lead not in list",
+    "1016": "Too many imports", "1019": "Import in progress", "1021": "Company update not allowed",
+    "1025": "Program status not found", "1037": "Lead skipped because it is already in or past this status",
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class _Route:
-    """`asset`: which of the two envelopes. `json`: whether a body of that type is required."""
-
-    method: str
-    path: re.Pattern[str]
-    handler: Handler
-    permission: str = ""
-    asset: bool = False
-    json: bool = False
-
-
-def _route(method: str, path: str, handler: Handler, permission: str = "", **traits: bool) -> _Route:
-    pattern = re.escape(path).replace(r"\{id\}", r"(?P<id>\d{1,18})")
-    return _Route(method, re.compile(pattern), handler, permission, **traits)
-
-
-def _on_world(answer: Callable[[World, Call], Row]) -> Handler:
-    return lambda sandbox, call: sandbox.answer_after("read", lambda: answer(sandbox.world, call))
-
-
-def _changing(answer: Callable[[World, Call], Row]) -> Handler:
-    return lambda sandbox, call: sandbox.answer_after("write", lambda: answer(sandbox.world, call))
-
-
-_LEADS, _WRITE_LEADS, _ASSETS = "Read-Only Lead", "Read-Write Lead", "Read-Only Assets"
-_ROUTES = (
-    _route("POST", "/rest/v1/leads.json", lambda sandbox, call: sandbox.sync(call), _WRITE_LEADS, json=True),
-    _route("GET", "/rest/v1/leads.json", _on_world(sandbox_leads.read_by_filter), _LEADS),
-    _route("DELETE", "/rest/v1/leads.json", _changing(sandbox_leads.delete), _WRITE_LEADS, json=True),
-    _route("POST", "/rest/v1/leads/delete.json", _changing(sandbox_leads.delete), _WRITE_LEADS, json=True),
-    _route("GET", "/rest/v1/lead/{id}.json", _on_world(sandbox_leads.read_one), _LEADS),
-    _route("GET", "/rest/v1/leads/describe.json", _on_world(sandbox_leads.describe), _LEADS),
-    _route("GET", "/rest/v1/leads/describe2.json", _on_world(sandbox_leads.describe2), _LEADS),
-    _route("POST", "/rest/v1/programs/{id}/members/status.json", _changing(sandbox_programs.set_status),
-           _WRITE_LEADS, json=True),
-    _route("GET", "/rest/v1/programs/{id}/members.json", _on_world(sandbox_programs.read_members), _LEADS),
-    _route("GET", "/rest/asset/v1/program/{id}.json", _on_world(sandbox_programs.program), _ASSETS, asset=True),
-    _route("GET", "/rest/asset/v1/program/byName.json", _on_world(sandbox_programs.program_by_name), _ASSETS,
-           asset=True),
-    _route("GET", "/rest/asset/v1/programs.json", _on_world(sandbox_programs.programs), _ASSETS, asset=True),
-    _route("GET", "/rest/asset/v1/channel/byName.json", _on_world(sandbox_programs.channel_by_name), _ASSETS,
-           asset=True),
-    _route("GET", "/rest/asset/v1/channels.json", _on_world(sandbox_programs.channels), _ASSETS, asset=True),
-    _route("GET", "/rest/v1/stats/usage.json", lambda sandbox, _: sandbox.usage(1)),
-    _route("GET", "/rest/v1/stats/usage/last7days.json", lambda sandbox, _: sandbox.usage(7)),
-    _route("GET", "/rest/v1/stats/errors.json", lambda sandbox, _: sandbox.errors(1)),
-    _route("GET", "/rest/v1/stats/errors/last7days.json", lambda sandbox, _: sandbox.errors(7)),
-)  # fmt: skip
 
 
 class MarketoSandbox(Sandbox):
     """A Marketo instance in memory. `pause` takes simulated latency and can be replaced to order overlapping calls."""
 
     name: ClassVar[str] = "marketo"
-    #: Each with the behaviour that is likeliest, or strictest where none is.
-    default_switches: ClassVar[Mapping[str, Any]] = {
-        "email_validation": "strict",  # or lenient: any text is an address
-        "overlong": "reject",  # or truncate
-        "field_case": "strict",  # or insensitive
-        "unknown_field": "record",  # or response, or ignore
-        "query_token": "reject",  # or allow
-        "custom_dedupe": "off",  # or email+FIELD: both must match
-        "company_fields": "allow",  # or 1021
-        "read_after_write": 0,  # seconds until a new lead is found by a filter
-        "field_blocked_sources": (),  # fields whose updates are blocked, silently
-        "null_projection": "explicit",  # or omit
-        "asset_missing": "warning",  # or 702
-        "unknown_program": "1013",  # or 702
-        "unknown_status": "response",  # or record
-    }
+    people: ClassVar[str] = "leads"
+    default_switches: ClassVar[Mapping[str, Any]] = DEFAULT_SWITCHES
 
     def __init__(self, *, port: int = 0, seed: Mapping[str, Any] | None = None, journal: bool = True) -> None:
         super().__init__(port=port, seed=seed, journal=journal)
@@ -117,23 +67,35 @@ class MarketoSandbox(Sandbox):
         self.load(self.seed)
 
     def load(self, seed: Mapping[str, Any]) -> None:
+        """Start from a seed. Raises ValueError where a value in it does not fit its field."""
         self.world = World(self.lock, self.switches, self.now, seed)
-        self.identity = Identity(seed, self.now)
+        self.identity = Identity(seed, self.switches, self.now)
+        self.imports = Imports(self.world, seed)
         self._turnstile = Turnstile(seed, self.now)
-        given = seed.get("latency") or 0
-        self._latency = given if isinstance(given, Mapping) else {"read": given, "write": given}
+        self._instance = Instance(self.world, self.imports, self._turnstile)
+        self._latency = Latency(seed, self.random)
 
     def state(self) -> Mapping[str, Any]:
         with self.lock:
+            self.imports.settle()
             world = self.world
-            members = [
-                sandbox_programs.member_row(world, program_id, lead_id, member)
-                for program_id, joined in world.members.items()
-                for lead_id, member in joined.items()
-            ]
+            members = [member_row(world, program, lead) for program, joined in world.members.items() for lead in joined]
             counts = {"leads": len(world.leads), "members": len(members), "calls": self._turnstile.total}
-            leads = [dict(lead) for lead in world.leads.values()]
-            return {"leads": leads, "members": members, "duplicates": world.duplicates(), "counts": counts}
+            return {
+                "leads": [dict(lead) for lead in world.leads.values()],
+                "members": members,
+                "lists": {str(number): list(ids) for number, ids in world.listed.items()},
+                "imports": self.imports.rows(),
+                "duplicates": world.duplicates(),
+                "counts": counts,
+            }
+
+    def statistics(self) -> Mapping[str, Any]:
+        """Duplicates made, keys that two writes had at once (lookupField:value), and what was used of the limits."""
+        with self.lock:
+            self.imports.settle()
+            made = {"duplicates": self.world.duplicates(), "overlapping_keys": self.world.keys.overlapping()}
+            return {**made, **self._turnstile.statistics()}
 
     def environment(self) -> dict[str, str]:
         client = self.identity.first_client
@@ -143,36 +105,47 @@ class MarketoSandbox(Sandbox):
             "MARKETO_CLIENT_SECRET": str(client["client_secret"]),
         }
 
-    def error_response(self, code: str) -> Response:
-        """A call's failure with `code`; codes 400 to 599 are HTTP statuses, answered as a gateway does."""
-        if re.fullmatch(r"[45]\d\d", code):
-            return _gateway(int(code))
-        return self._failure(ApiError(code, MESSAGES.get(code, f"Error {code}")), asset=False)
-
     def revoke_tokens(self) -> None:
         """Make every token invalid, so that the next call with one is answered by 601."""
         with self.lock:
             self.identity.revoke()
 
-    # What the routes call -----------------------------------------------------------------------------------------
+    # Faults -------------------------------------------------------------------------------------------------------
 
-    def sync(self, call: Call) -> Row:
-        seconds = self._latency.get("write", 0)
-        return sandbox_leads.sync(self.world, call, (lambda: self.pause(seconds)) if seconds else None)
-
-    def answer_after(self, kind: str, answer: Callable[[], Row]) -> Row:
-        """Answer once the latency of that kind of call is over."""
-        if seconds := self._latency.get(kind, 0):
-            self.pause(seconds)
-        return answer()
-
-    def usage(self, days: int) -> Row:
+    def fault_response(self, request: Request, fault: Fault) -> Response:
+        """A call's failure; codes 400 to 599 are answered as a gateway does; 601 and 602 kill the token."""
+        if re.fullmatch(r"[45]\d\d", fault.error):
+            return _gateway(int(fault.error))
         with self.lock:
-            return {"result": self._turnstile.usage(days)}
+            if fault.error in _DEAD_TOKEN:
+                self.identity.kill(self._token(request), fault.error)
+        message = fault.message or MESSAGES.get(fault.error, f"Error {fault.error}")
+        return self._failure(request, ApiError(fault.error, message))
 
-    def errors(self, days: int) -> Row:
-        with self.lock:
-            return {"result": self._turnstile.errors(days)}
+    def all_but_one(self, request: Request, fault: Fault) -> Response:
+        """Take one record out of the body's `input`, do the rest, and put the record's row where it belongs."""
+        try:
+            body = request.json()
+            records = list(body["input"])
+        except (ValueError, TypeError, KeyError):
+            return self.handle(request)
+        texts = [orjson.dumps(record).decode() for record in records]
+        holding = (index for index, text in enumerate(texts) if fault.contains in text)
+        at = next(holding, 0) if fault.record is None else fault.record
+        rest = [record for index, record in enumerate(records) if index != at]
+        if len(rest) == len(records):
+            return self.handle(request)
+        row = skipped(fault.record_error, fault.message or MESSAGES.get(fault.record_error, "Error"))
+        rows: list[Row] = []
+        if rest:
+            response = self.handle(replace(request, body=orjson.dumps({**body, "input": rest})))
+            if not isinstance(response.body, dict) or not response.body.get("success"):
+                return response
+            rows = response.body["result"]
+        rows.insert(at, row)
+        if "/members" in request.path:
+            rows = [{**each, "seq": seq} for seq, each in enumerate(rows)]
+        return self._success(request, {"result": rows})
 
     # One request --------------------------------------------------------------------------------------------------
 
@@ -180,28 +153,47 @@ class MarketoSandbox(Sandbox):
         if request.path == _IDENTITY:
             with self.lock:
                 return self.identity.issue(request)
-        if len(request.body) > _MAX_BODY:
+        if len(request.body) > (_MAX_IMPORT if request.path.startswith("/bulk/") else _MAX_BODY):
             return _gateway(413)
-        if len(request.path) + len(urlencode(request.query)) > _MAX_URI:
+        longest = _MAX_ASSET_URI if _is_asset(request) else _MAX_URI
+        if len(request.path) + len(request.query_string) > longest:
             return _gateway(414)
-        asset = request.path.startswith("/rest/asset/")
         try:
-            return self._success(self._answer(request, asset), asset=asset)
+            answer = self._answer(request)
         except ApiError as error:
-            with self.lock:
-                self._turnstile.note_error(error.code)
-            return self._failure(error, asset=asset)
+            return self._failure(request, error)
+        return answer if isinstance(answer, Response) else self._success(request, answer)
 
-    def _answer(self, request: Request, asset: bool) -> Row:
-        method, params = _meant(request, asset)
-        route, parts = _find(method, request.path)
+    def _answer(self, request: Request) -> Row | Response:
+        method, params = _meant(request)
+        route, parts = find(method, request.path)
         with self.lock:
             client = self.identity.owner(self._token(request))
-        require(client, route.permission)
+            sees = self.world.partition_ids(client.get("partitions"))
+        held = permissions_of(client)
+        require(held, *route.permissions)
         with passing(self.lock, self._turnstile, str(client.get("user", ""))):
             if route.json and not request.headers.get("content-type", "").startswith("application/json"):
                 raise ApiError("612", "Invalid Content Type")
-            return route.handler(self, Call(request, params, parts))
+            return self._handled(route, Call(request, params, parts, self.switches, sees, held, self._waiting(route)))
+
+    def _waiting(self, route: Route) -> Callable[[], None] | None:
+        """What takes the time of one call of the route; None where it takes none."""
+        if not route.kind:
+            return None
+        with self.lock:
+            seconds = self._latency.of(route.kind)
+        return (lambda: self.pause(seconds)) if seconds else None
+
+    def _handled(self, route: Route, call: Call) -> Row | Response:
+        """Answer once the call's time is over; imports that end meanwhile have ended by then."""
+        with self.lock:
+            self.imports.settle()
+        if call.wait is not None and not route.looks_first:
+            call.wait()
+            with self.lock:
+                self.imports.settle()
+        return route.handler(self._instance, call)
 
     def _token(self, request: Request) -> str:
         kind, _, token = request.headers.get("authorization", "").partition(" ")
@@ -209,15 +201,17 @@ class MarketoSandbox(Sandbox):
             return token.strip()
         return request.query.get("access_token", "") if self.switches["query_token"] == "allow" else ""  # noqa: S105
 
-    def _success(self, body: Row, *, asset: bool) -> Response:
+    def _success(self, request: Request, body: Row) -> Response:
         """Lead answers have no list of errors where there are none; asset answers always have both lists."""
-        if asset:
+        if _is_asset(request):
             return Response(200, {"success": True, "errors": [], "requestId": self._request_id(), **body})
         return Response(200, {"requestId": self._request_id(), **body, "success": True})
 
-    def _failure(self, error: ApiError, *, asset: bool) -> Response:
+    def _failure(self, request: Request, error: ApiError) -> Response:
+        with self.lock:
+            self._turnstile.note_error(error.code)
         errors = [{"code": error.code, "message": error.message}]
-        warnings: Row = {"warnings": []} if asset else {}
+        warnings: Row = {"warnings": []} if _is_asset(request) else {}
         return Response(200, {"requestId": self._request_id(), "success": False, "errors": errors, **warnings})
 
     def _request_id(self) -> str:
@@ -225,26 +219,18 @@ class MarketoSandbox(Sandbox):
         return f"{next(self._numbers) * 40503 % 0xFFFFF:x}#{int(self.now() * 1000):x}"
 
 
-def _meant(request: Request, asset: bool) -> tuple[str, Mapping[str, str]]:
+def _is_asset(request: Request) -> bool:
+    return request.path.startswith("/rest/asset/")
+
+
+def _meant(request: Request) -> tuple[str, Mapping[str, str]]:
     """The method that is meant and the parameters: a POST can stand for another one, except for assets."""
     form: Mapping[str, str] = {}
     if request.method == "POST" and "form-urlencoded" in request.headers.get("content-type", ""):
         form = request.form
     params = {**request.query, **form}
-    stands_for = params.pop("_method", "").upper() if not asset else ""
+    stands_for = "" if _is_asset(request) else params.pop("_method", "").upper()
     return (stands_for if request.method == "POST" and stands_for else request.method), params
-
-
-def _find(method: str, path: str) -> tuple[_Route, Mapping[str, str]]:
-    known = False
-    for route in _ROUTES:
-        if match := route.path.fullmatch(path):
-            if route.method == method:
-                return route, match.groupdict()
-            known = True
-    if known:
-        raise ApiError("605", f"Request method '{method}' not supported")
-    raise ApiError("610", "Requested resource not found")
 
 
 def _gateway(status: int) -> Response:

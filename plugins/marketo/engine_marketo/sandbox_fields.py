@@ -65,6 +65,9 @@ SEARCHABLE = (
     "sfdcLeadId", "sfdcLeadOwnerId", "sfdcOpptyId", "twitterId",
 )  # fmt: skip
 
+#: The switches that the checks of values depend on.
+CHECK_SWITCHES = ("overlong", "email_validation", "string_booleans")
+
 _CUSTOM_IDS = 2001
 _TEXT_BYTES = 30_000
 _EMAIL = re.compile(r"[!-?A-~]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", re.ASCII)
@@ -74,7 +77,7 @@ _WHOLE = re.compile(r"[+-]?\d{1,19}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class LeadField:
-    """A field as describe shows it; `length` in characters."""
+    """A field as describe shows it; `length` in characters. `rest`: whether the REST API can use it at all."""
 
     id: int
     name: str
@@ -83,20 +86,37 @@ class LeadField:
     read_only: bool
     label: str
     custom: bool = False
+    rest: bool = True
+
+
+#: A field that describe lists without a `rest` part: no call can read or write it.
+_NOT_REST = LeadField(900, "socialSyndicationId", "string", 2000, True, "Social Syndication ID", rest=False)
 
 
 def lead_fields(custom: Iterable[Mapping[str, Any]]) -> dict[str, LeadField]:
-    """The standard fields and those of the seed (`name`, `dataType`, `length`, `displayName`, `readOnly`), by name."""
+    """The standard fields and those of the seed, by name.
+
+    Keys of the seed's: `name`, `dataType`, `length`, `displayName`, `readOnly`, `rest` (false: not usable over REST).
+    """
     fields = {
         name: LeadField(int(number), name, data_type, length, read_only, _LABELS.get(name) or _label(name))
         for data_type, length, read_only, names in _STANDARD
         for name, number in (entry.split(":") for entry in names.split())
     }
+    fields[_NOT_REST.name] = _NOT_REST
+    return {**fields, **custom_fields(custom)}
+
+
+def custom_fields(custom: Iterable[Mapping[str, Any]]) -> dict[str, LeadField]:
+    """The fields that rows of a seed describe, by name."""
+    fields: dict[str, LeadField] = {}
     for number, row in enumerate(custom, start=_CUSTOM_IDS):
         name, data_type = str(row["name"]), str(row.get("dataType", "string"))
         length = row.get("length", None if data_type not in {"string", "email", "phone", "url"} else 255)
         label = str(row.get("displayName") or _label(name))
-        fields[name] = LeadField(number, name, data_type, length, bool(row.get("readOnly")), label, custom=True)
+        fields[name] = LeadField(
+            number, name, data_type, length, bool(row.get("readOnly")), label, custom=True, rest=row.get("rest", True)
+        )
     return fields
 
 
@@ -106,15 +126,14 @@ def _label(name: str) -> str:
 
 
 def checks(fields: Iterable[LeadField], switches: Mapping[str, Any]) -> dict[str, Check]:
-    """One check per field that can be written, by name; depends on the switches `overlong` and `email_validation`."""
-    truncate = switches["overlong"] == "truncate"
-    strict = switches["email_validation"] == "strict"
-    return {field.name: _check(field, truncate, strict) for field in fields if not field.read_only}
+    """One check per field that can be written, by name; depends on the switches of CHECK_SWITCHES."""
+    return {field.name: _check(field, switches) for field in fields if not field.read_only}
 
 
-def _check(field: LeadField, truncate: bool, strict: bool) -> Check:
+def _check(field: LeadField, switches: Mapping[str, Any]) -> Check:
+    truncate, strict = switches["overlong"] == "truncate", switches["email_validation"] == "strict"
     if field.data_type == "boolean":
-        return _boolean
+        return _boolean if switches["string_booleans"] == "accept" else _strict_boolean
     if field.data_type in _SCALARS:
         return _or_none(_SCALARS[field.data_type])
     text = _bytes_text(truncate) if field.data_type == "text" else _short_text(field.length or 255, truncate)
@@ -188,6 +207,26 @@ def _boolean(value: Any) -> bool:
     if word not in {"true", "false", "1", "0"}:
         raise ValueError(value)
     return word in {"true", "1"}
+
+
+def _strict_boolean(value: Any) -> bool:
+    if value is None or value == "":
+        return False
+    if not isinstance(value, bool):
+        raise ValueError(value)
+    return value
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an email address as Marketo takes them: ASCII only."""
+    return _EMAIL.fullmatch(text) is not None
+
+
+def from_text(field: LeadField | None, value: Any) -> Any:
+    """A value of a seed as its field stores it; a text that the field's type cannot hold raises ValueError."""
+    if field is None or not isinstance(value, str):
+        return value
+    return _boolean(value) if field.data_type == "boolean" else _SCALARS.get(field.data_type, str)(value)
 
 
 def _integer(value: Any) -> int:

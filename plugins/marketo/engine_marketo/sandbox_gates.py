@@ -1,7 +1,7 @@
 """What stands before the sandbox's API: tokens, the rate window, calls at once, the daily quota; and the usage kept.
 
 Sources: experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/authentication,
-…/rest/marketo-integration-best-practices, …/rest/lead-database/usage
+…/rest/marketo-integration-best-practices, …/rest/lead-database/usage, …/rest/error-codes
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from engine.testing.server import Request, Response
-from engine_marketo.sandbox_world import ApiError, Row
+from engine_marketo.sandbox_calls import ApiError, Row
+from engine_marketo.sandbox_timing import speed_of
 
 CLIENT_ID = "sandbox"
 CLIENT_SECRET = "sandbox-secret"  # noqa: S105 - known to everybody, as the sandbox is
 _TOKEN_LIFE = 3600.0
 _PERMISSIONS = ("Read-Write Lead", "Read-Only Assets")
+#: Who made the calls of the seed key `used`: the limits are the whole instance's, not one client's.
+_OTHERS = "another.integration@example.com"
 
 
 @dataclass(slots=True)
@@ -35,10 +38,11 @@ class _Token:
 class Identity:
     """Issues tokens and knows whom they belong to. The caller holds the sandbox's lock."""
 
-    def __init__(self, seed: Mapping[str, Any], now: Callable[[], float]) -> None:
+    def __init__(self, seed: Mapping[str, Any], switches: Mapping[str, Any], now: Callable[[], float]) -> None:
         default = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "user": "sandbox@example.com"}
         self._clients = {str(client["client_id"]): client for client in seed.get("clients", (default,))}
-        self._life = float(seed.get("token_life", _TOKEN_LIFE))
+        self._life = float(seed.get("token_life", _TOKEN_LIFE)) / speed_of(seed)
+        self._switches = switches
         self._now = now
         self._tokens: dict[str, _Token] = {}
 
@@ -55,10 +59,14 @@ class Identity:
         if given.get("grant_type") != "client_credentials":
             return Response(400, {"error": "unsupported_grant_type", "error_description": "Use client_credentials"})
         text, token = self._living(client)
+        left = max(0, math.ceil(token.expires_at - self._now()) - 1)
+        if (wanted := self._switches["expires_in"]) is not None:
+            left = int(wanted)
+            token.expires_at = self._now() + left
         body = {
             "access_token": text,
             "token_type": "bearer",
-            "expires_in": max(0, math.ceil(token.expires_at - self._now()) - 1),
+            "expires_in": left,
             "scope": str(client.get("user", "")),
         }
         return Response(200, body, {"Cache-Control": "no-store", "Pragma": "no-cache"})
@@ -83,15 +91,27 @@ class Identity:
             raise ApiError("602", "Access token expired")
         return token.client
 
+    def kill(self, text: str, code: str) -> None:
+        """Make a token dead, as one that was answered by 601 or 602 is; its client gets another."""
+        if code == "602" and text in self._tokens:
+            self._tokens[text].expires_at, self._tokens[text].reported_expired = self._now(), True
+        else:
+            self._tokens.pop(text, None)
+
     def revoke(self) -> None:
         """Make every token invalid, as an administrator can."""
         self._tokens.clear()
 
 
-def require(client: Mapping[str, Any], permission: str) -> None:
-    """Raise 603 where the client's role lacks the permission; write access includes read access."""
-    held = set(client.get("permissions", _PERMISSIONS))
-    if permission and permission not in held and permission.replace("Read-Only", "Read-Write") not in held:
+def permissions_of(client: Mapping[str, Any]) -> frozenset[str]:
+    """What the client's role permits; write access includes read access."""
+    given = client.get("permissions", _PERMISSIONS)
+    return frozenset(given) | {name.replace("Read-Write", "Read-Only") for name in given}
+
+
+def require(held: frozenset[str], *any_of: str) -> None:
+    """Raise 603 where none of the permissions is held."""
+    if any_of and not held.intersection(any_of):
         raise ApiError("603", "Access denied")
 
 
@@ -104,30 +124,37 @@ class Turnstile:
     def __init__(self, seed: Mapping[str, Any], now: Callable[[], float]) -> None:
         rate = seed.get("rate", {"calls": 100}) or {"calls": None}
         self._calls = rate.get("calls", 100)
-        self._window = float(rate.get("window", 20))
+        self._told_window = float(rate.get("window", 20))
+        self.window = self._told_window / speed_of(seed)
         self._concurrency = seed.get("concurrency", 10)
         self._daily = seed.get("daily", 50_000)
         self._now = now
         self._recent: deque[float] = deque()
         self._in_flight = 0
+        self.total, self.most_in_window, self.most_in_flight = 0, 0, 0
         self._users: dict[str, Counter[str]] = {}
+        if used := int(seed.get("used", 0)):
+            self._users[self._day()] = Counter({_OTHERS: used})
         self._errors: dict[str, Counter[str]] = {}
 
     def enter(self, user: str) -> None:
         """Let a call in, or raise 607, 606 or 615."""
         now, day = self._now(), self._day()
-        while self._recent and self._recent[0] <= now - self._window:
+        while self._recent and self._recent[0] <= now - self.window:
             self._recent.popleft()
         used = self._users.setdefault(day, Counter())
         if self._daily and used.total() >= self._daily:
             raise ApiError("607", "Daily quota reached")
         if self._calls and len(self._recent) >= self._calls:
-            raise ApiError("606", f"Max rate limit '{self._calls}' exceeded with in '{self._window:g}' secs")
+            raise ApiError("606", f"Max rate limit '{self._calls}' exceeded with in '{self._told_window:g}' secs")
         if self._concurrency and self._in_flight >= self._concurrency:
             raise ApiError("615", f"Concurrent access limit '{self._concurrency}' reached")
         self._recent.append(now)
         used[user] += 1
         self._in_flight += 1
+        self.total += 1
+        self.most_in_window = max(self.most_in_window, len(self._recent))
+        self.most_in_flight = max(self.most_in_flight, self._in_flight)
 
     def leave(self) -> None:
         self._in_flight -= 1
@@ -135,9 +162,15 @@ class Turnstile:
     def note_error(self, code: str) -> None:
         self._errors.setdefault(self._day(), Counter())[code] += 1
 
-    @property
-    def total(self) -> int:
-        return sum(used.total() for used in self._users.values())
+    def statistics(self) -> Row:
+        """The calls that were let in, the most of them in a window and at once, and the calls refused by code."""
+        return {
+            "calls": self.total,
+            "window": self.window,
+            "most_in_window": self.most_in_window,
+            "most_in_flight": self.most_in_flight,
+            "errors": dict(sum(self._errors.values(), Counter[str]())),
+        }
 
     def usage(self, days: int) -> list[Row]:
         """Calls per day and user, the latest day first."""

@@ -1,15 +1,15 @@
-"""The sandbox's programs, channels and program members.
+"""The sandbox's programs, channels and folders.
 
 Sources: experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/assets/programs, …/rest/assets/channels,
-…/rest/lead-database/program-members
+…/rest/assets/folders
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
-from engine_marketo.sandbox_world import ApiError, Call, Row, World, skipped
+from engine_marketo.sandbox_calls import ApiError, Call, Row
+from engine_marketo.sandbox_world import World
 
 #: Asset times end in a form that standard parsers refuse.
 _CREATED = "2026-01-05T10:00:00Z+0000"
@@ -19,7 +19,7 @@ _OUTSIDE: Row = {"name": "Not in Program", "step": 0}
 
 def program(world: World, call: Call) -> Row:
     with world.lock:
-        found = world.programs.get(int(call.parts["id"]))
+        found = world.programs.get(call.id)
         return _assets(world, [] if found is None else [_program_row(found)])
 
 
@@ -43,6 +43,13 @@ def channel_by_name(world: World, call: Call) -> Row:
 def channels(world: World, call: Call) -> Row:
     with world.lock:
         return _assets(world, [_channel_row(row) for row in _browsed(world.channels.values(), call)])
+
+
+def folder(world: World, call: Call) -> Row:
+    """A folder; that its programs are archived is a trait of it, and changes nothing else about them."""
+    with world.lock:
+        found = world.folders.get(call.id) if call.params.get("type", "Folder") == "Folder" else None
+        return _assets(world, [] if found is None else [_folder_row(call.id, found)])
 
 
 def _browsed(rows: Iterable[Row], call: Call) -> Sequence[Row]:
@@ -74,12 +81,30 @@ def _program_row(row: Row) -> Row:
         "url": f"https://app.example.com/#ME{row['id']}A1",
         "type": row.get("type", "Event"),
         "channel": row.get("channel", ""),
-        "folder": {"type": "Folder", "value": 1910, "folderName": row.get("folder", "Events")},
+        "folder": {"type": "Folder", "value": row["folder_id"], "folderName": row["folder"]},
         "status": "",
         "workspace": workspace,
         "tags": [],
         "costs": None,
         "headStart": False,
+    }
+
+
+def _folder_row(folder_id: int, row: Row) -> Row:
+    return {
+        "id": folder_id,
+        "name": row["name"],
+        "description": "",
+        "createdAt": _CREATED,
+        "updatedAt": _CREATED,
+        "url": f"https://app.example.com/#MF{folder_id}A1",
+        "folderId": {"id": folder_id, "type": "Folder"},
+        "folderType": "Marketing Folder",
+        "parent": {"id": 1, "type": "Folder"},
+        "path": f"/Marketing Activities/{row['name']}",
+        "isArchive": row["archived"],
+        "isSystem": False,
+        "workspace": "Default",
     }
 
 
@@ -105,69 +130,21 @@ def _status_row(status: Row) -> Row:
     }
 
 
-# Members ------------------------------------------------------------------------------------------------------------
+# What calls about members need of a program -------------------------------------------------------------------------
 
 
-def set_status(world: World, call: Call) -> Row:
-    """Give leads a status in a program; a status only moves forward."""
-    body, records = call.records()
-    status = str(body.get("statusName") or "")
-    with world.lock:
-        program_id = _program_id(world, call)
-        if status not in world.steps(program_id):
-            if world.switches["unknown_status"] == "response":
-                raise ApiError("1025", "Program status not found")
-            rows = [skipped("1025", "Program status not found") for _ in records]
-        else:
-            rows = [_member(world, program_id, status, record) for record in records]
-    return {"result": [{"seq": seq, **row} for seq, row in enumerate(rows)]}
+def program_id(world: World, call: Call) -> int:
+    """The program in the path. Raises ApiError where there is none."""
+    if call.id not in world.programs:
+        raise unknown_program(world)
+    return call.id
 
 
-def read_members(world: World, call: Call) -> Row:
-    """The memberships of the leads named by `filterType=leadId`."""
-    if call.params.get("filterType") != "leadId":
-        raise ApiError("1003", "Only filterType leadId is supported here")
-    ids = [value for value in call.params.get("filterValues", "").split(",") if value.isdigit()]
-    wanted = [name for name in call.params.get("fields", "").split(",") if name]
-    with world.lock:
-        program_id = _program_id(world, call)
-        members = world.members.get(program_id, {})
-        found = [int(lead_id) for lead_id in ids if int(lead_id) in members]
-        rows = [member_row(world, program_id, lead_id, members[lead_id]) for lead_id in found]
-    named = ["leadId", "programId", "reachedSuccess", "acquiredBy", "membershipDate", *wanted]
-    rows = [{name: row.get(name) for name in dict.fromkeys(named)} for row in rows]
-    return {"result": [{"seq": seq, **row} for seq, row in enumerate(rows)]}
+def unknown_program(world: World) -> ApiError:
+    return ApiError("702" if world.switches["unknown_program"] == "702" else "1013", "Program not found")
 
 
-def member_row(world: World, program_id: int, lead_id: int, member: Row) -> Row:
-    """A membership with all that is known of it."""
-    statuses = world.channels.get(world.programs[program_id].get("channel", ""), {}).get("statuses", ())
-    success = {status["name"] for status in statuses if status.get("success")}
-    return {
-        "leadId": lead_id,
-        "programId": program_id,
-        "program": world.programs[program_id]["name"],
-        "statusName": member["statusName"],
-        "reachedSuccess": member["statusName"] in success,
-        "acquiredBy": False,
-        "membershipDate": member["membershipDate"],
-    }
-
-
-def _program_id(world: World, call: Call) -> int:
-    program_id = int(call.parts["id"])
-    if program_id not in world.programs:
-        if world.switches["unknown_program"] == "702":
-            raise ApiError("702", "Program not found")
-        raise ApiError("1013", "Program not found")
-    return program_id
-
-
-def _member(world: World, program_id: int, status: str, record: Any) -> Row:
-    lead_id = record.get("leadId") if isinstance(record, dict) else None
-    if not isinstance(lead_id, int) or lead_id not in world.leads:
-        return skipped("1004", "Lead not found")
-    done = world.join(program_id, lead_id, status)
-    if done == "skipped":
-        return skipped("1037", "Lead skipped because it is already in or past this status")
-    return {"status": done, "leadId": lead_id}
+def checked_status(world: World, program_id: int, status: object) -> None:
+    """Raise 1025 where members of the program cannot have a status."""
+    if status not in world.steps(program_id):
+        raise ApiError("1025", "Program status not found")

@@ -1,4 +1,4 @@
-"""What the sandbox holds: fields, leads, programs and members, loaded from a seed; and how its parts see a call."""
+"""What the sandbox holds: fields, partitions, leads, programs, members and lists, loaded from a seed."""
 
 from __future__ import annotations
 
@@ -8,81 +8,34 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from engine.testing.server import Request
-from engine_marketo.sandbox_fields import Check, LeadField, checks, lead_fields, timestamp
-
-Row = dict[str, Any]
-
-#: What a seed adds to: one row per custom field, channel and program; those of equal name or id are replaced.
-DEFAULT_FIELDS: tuple[Row, ...] = (
-    {"name": "leadType"},
-    {"name": "eventScore", "dataType": "integer"},
-    {"name": "boothNotes", "dataType": "text"},
-    {"name": "lastEvent"},
-    {"name": "linkedInUrl", "dataType": "url", "displayName": "LinkedIn URL"},
-    {"name": "twitterUrl", "dataType": "url"},
-    {"name": "badgeId", "displayName": "Badge ID"},
-    {"name": "followUp"},
-    {"name": "productInterest"},
-    {"name": "companyDomain"},
-    {"name": "companySize"},
-    {"name": "scanCount", "dataType": "integer"},
-    {"name": "capturedAt", "dataType": "datetime"},
-    {"name": "capturedBy"},
-    {"name": "consentGiven", "dataType": "boolean"},
+from engine_marketo.sandbox_calls import ApiError, Row
+from engine_marketo.sandbox_defaults import (
+    DEFAULT_CHANNELS,
+    DEFAULT_FIELDS,
+    DEFAULT_LISTS,
+    DEFAULT_MEMBER_FIELDS,
+    DEFAULT_PARTITIONS,
+    DEFAULT_PROGRAMS,
+    overlaid,
 )
-DEFAULT_CHANNELS: tuple[Row, ...] = (
-    {
-        "name": "Tradeshow",
-        "statuses": [
-            {"name": "Invited", "step": 10},
-            {"name": "Registered", "step": 20},
-            {"name": "Member", "step": 25},
-            {"name": "Engaged", "step": 30},
-            {"name": "Attended", "step": 40, "success": True},
-        ],
-    },
+from engine_marketo.sandbox_fields import (
+    CHECK_SWITCHES,
+    Check,
+    LeadField,
+    checks,
+    custom_fields,
+    from_text,
+    lead_fields,
+    timestamp,
 )
-DEFAULT_PROGRAMS: tuple[Row, ...] = (
-    {"id": 1107, "name": "Expo 2026", "channel": "Tradeshow"},
-    {"id": 1108, "name": "Summit 2026", "channel": "Tradeshow"},
-)
+from engine_marketo.sandbox_keys import KeysInUse
+from engine_marketo.sandbox_timing import speed_of
 
-
-class ApiError(Exception):
-    """The whole call fails with a vendor code; nothing was executed."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A request that was let in. `params` from query and form; `parts` from the path."""
-
-    request: Request
-    params: Mapping[str, str]
-    parts: Mapping[str, str]
-
-    def records(self) -> tuple[Row, list[Any]]:
-        """The JSON body and its `input`; raises ApiError where it is no JSON or holds no or too many records."""
-        try:
-            body = self.request.json()
-        except ValueError:
-            raise ApiError("609", "Invalid JSON") from None
-        given = body.get("input") if isinstance(body, dict) else None
-        if not isinstance(given, list) or not given:
-            raise ApiError("1003", "Leads not specified")
-        if len(given) > 300:
-            raise ApiError("1003", "Too many leads specified: at most 300 are allowed")
-        return body, given
-
-
-def skipped(code: str, message: str) -> Row:
-    """A row for a record that was not written; such rows carry no id."""
-    return {"status": "skipped", "reasons": [{"code": code, "message": message}]}
+#: The field that holds a lead's partition; a lead without it is in the first one.
+PARTITION = "leadPartitionId"
+_FIRST_PARTITION = 1
+#: What a merge does not take from the lead that loses.
+_OWN = frozenset({"id", "createdAt", "updatedAt", "email", PARTITION})
 
 
 @dataclass
@@ -93,33 +46,72 @@ class World:
     switches: Mapping[str, Any]
     now: Callable[[], float]
     seed: Mapping[str, Any]
+    described: list[LeadField] = field(init=False)
     fields: dict[str, LeadField] = field(init=False)
+    member_fields: dict[str, LeadField] = field(init=False)
+    partitions: dict[str, Row] = field(default_factory=dict)
     leads: dict[int, Row] = field(default_factory=dict)
     by_email: dict[str, list[int]] = field(default_factory=dict)
+    merged: dict[int, int] = field(default_factory=dict)
     hidden_until: dict[int, float] = field(default_factory=dict)
     channels: dict[str, Row] = field(default_factory=dict)
     programs: dict[int, Row] = field(default_factory=dict)
+    folders: dict[int, Row] = field(default_factory=dict)
     members: dict[int, dict[int, Row]] = field(default_factory=dict)
+    lists: dict[int, Row] = field(default_factory=dict)
+    listed: dict[int, dict[int, None]] = field(default_factory=dict)
+    keys: KeysInUse = field(default_factory=KeysInUse)
     next_id: int = 1
     _checks: dict[str, Check] = field(default_factory=dict)
     _checks_for: tuple[Any, ...] = ()
     _stamped: tuple[int, str] = (-1, "")
 
     def __post_init__(self) -> None:
-        self.fields = lead_fields(_overlaid(DEFAULT_FIELDS, self.seed.get("fields", ()), "name"))
-        for number, row in enumerate(_overlaid(DEFAULT_CHANNELS, self.seed.get("channels", ()), "name"), start=7):
+        seed = self.seed
+        self.described = list(lead_fields(overlaid(DEFAULT_FIELDS, seed.get("fields", ()), "name")).values())
+        self.fields = {each.name: each for each in self.described if each.rest}
+        self.member_fields = custom_fields(overlaid(DEFAULT_MEMBER_FIELDS, seed.get("member_fields", ()), "name"))
+        for row in overlaid(DEFAULT_PARTITIONS, seed.get("partitions", ()), "name"):
+            self.partitions[str(row["name"])] = {"id": len(self.partitions) + 1, **row}
+        for number, row in enumerate(overlaid(DEFAULT_CHANNELS, seed.get("channels", ()), "name"), start=7):
             self.channels[row["name"]] = {"id": number, **row}
-        for row in _overlaid(DEFAULT_PROGRAMS, self.seed.get("programs", ()), "id"):
-            self.programs[int(row["id"])] = dict(row)
-        for row in self.seed.get("leads", ()):
-            self.insert(dict(row), row.get("id"))
-        for row in self.seed.get("members", ()):
+        for row in overlaid(DEFAULT_PROGRAMS, seed.get("programs", ()), "id"):
+            self._add_program(row)
+        for row in overlaid(DEFAULT_LISTS, seed.get("lists", ()), "id"):
+            self.lists[int(row["id"])] = dict(row)
+            self.listed[int(row["id"])] = {}
+        for row in seed.get("leads", ()):
+            self._add_lead(row)
+        for row in seed.get("members", ()):
             self.join(int(row["programId"]), int(row["leadId"]), str(row["statusName"]))
+
+    def _add_program(self, row: Row) -> None:
+        """Keep a program in its folder; being archived is a trait of the folder, so those that are have their own."""
+        archived = bool(row.get("archived"))
+        name = str(row.get("folder") or ("Archive" if archived else "Events"))
+        found = (
+            number for number, each in self.folders.items() if (each["name"], each["archived"]) == (name, archived)
+        )
+        folder = next(found, 1910 + len(self.folders))
+        self.folders.setdefault(folder, {"name": name, "archived": archived})
+        self.programs[int(row["id"])] = {**row, "folder": name, "folder_id": folder}
+
+    def _add_lead(self, row: Mapping[str, Any]) -> None:
+        """Insert a lead of the seed; its partition may be given by name. Raises ValueError for what no field holds."""
+        values = dict(row)
+        if "partition" in values:
+            values[PARTITION] = self.partitions[values.pop("partition")]["id"]
+        for name, value in values.items():
+            try:
+                values[name] = from_text(self.fields.get(name), value)
+            except ValueError:
+                raise ValueError(f"the seed has {value!r} in the field {name}") from None
+        self.insert(values, row.get("id"))
 
     @property
     def checks(self) -> dict[str, Check]:
-        """The checks of the fields, made anew when a switch that they depend on was turned."""
-        wanted = (self.switches["overlong"], self.switches["email_validation"])
+        """The checks of the lead fields, made anew when a switch that they depend on was turned."""
+        wanted = tuple(self.switches[name] for name in CHECK_SWITCHES)
         if wanted != self._checks_for:
             self._checks = checks(self.fields.values(), self.switches)
             self._checks_for = wanted
@@ -142,7 +134,7 @@ class World:
         self.leads[lead_id] = {**values, "id": lead_id, "createdAt": stamp, "updatedAt": stamp}
         self._index(values.get("email"), lead_id)
         if lag := float(self.switches["read_after_write"]):
-            self.hidden_until[lead_id] = self.now() + lag
+            self.hidden_until[lead_id] = self.now() + lag / speed_of(self.seed)
         return lead_id
 
     def update(self, lead_id: int, values: Row) -> None:
@@ -154,7 +146,7 @@ class World:
         lead["updatedAt"] = self.stamp()
 
     def delete(self, lead_id: int) -> bool:
-        """Remove a lead with its memberships; False where there is none."""
+        """Remove a lead with its memberships and from its lists; False where there is none."""
         lead = self.leads.pop(lead_id, None)
         if lead is None:
             return False
@@ -162,7 +154,28 @@ class World:
         self.hidden_until.pop(lead_id, None)
         for members in self.members.values():
             members.pop(lead_id, None)
+        for listed in self.listed.values():
+            listed.pop(lead_id, None)
         return True
+
+    def merge(self, winner: int, loser: int) -> None:
+        """Let the winner take what it lacks from the loser, with memberships and lists; the loser's id is gone."""
+        lost, won = self.leads[loser], self.leads[winner]
+        values = {
+            name: value
+            for name, value in lost.items()
+            if name not in _OWN and value not in {None, "", False} and not won.get(name)
+        }
+        for joined in self.members.values():
+            if loser in joined:
+                theirs, own = joined[loser], joined.get(winner)
+                joined[winner] = theirs if own is None or own["step"] < theirs["step"] else own
+        for ids in self.listed.values():
+            if loser in ids:
+                ids[winner] = None
+        self.delete(loser)
+        self.update(winner, values)
+        self.merged[loser] = winner
 
     def _index(self, email: Any, lead_id: int) -> None:
         if email:
@@ -172,13 +185,52 @@ class World:
         if email:
             self.by_email[email_key(email)].remove(lead_id)
 
+    def with_email(self, email: str) -> Sequence[int]:
+        """The ids of the leads with an address."""
+        found = self.by_email.get(email_key(email), ())
+        if self.switches["email_match"] == "exact":
+            return [lead_id for lead_id in found if self.leads[lead_id]["email"] == email]
+        return found
+
+    def find(self, lead_id: Any, sees: frozenset[int] | None = None) -> int | None:
+        """The id of the lead that an id stands for, or None; that of a merged lead stands for nothing or the winner."""
+        if type(lead_id) is not int:
+            return None
+        if self.switches["merged_id"] == "winner":
+            while lead_id in self.merged:
+                lead_id = self.merged[lead_id]
+        return lead_id if lead_id in self.leads and self.is_seen(lead_id, sees) else None
+
+    def lead(self, lead_id: int, sees: frozenset[int] | None = None) -> Row:
+        """The lead that an id stands for. Raises ApiError where there is none."""
+        found = self.find(lead_id, sees)
+        if found is None:
+            raise ApiError("1004", f"Lead '{lead_id}' not found")
+        return self.leads[found]
+
     def value(self, lead: Row, name: str) -> Any:
-        """A field as it is read: a boolean is never null."""
+        """A field as it is read: a boolean is never null, and every lead is in a partition."""
+        if name == PARTITION:
+            return self.partition_of(lead)
         empty = False if self.fields[name].data_type == "boolean" else None
         return lead.get(name, empty)
 
     def duplicates(self) -> list[str]:
+        """The addresses that several leads have."""
         return sorted(email for email, ids in self.by_email.items() if len(ids) > 1)
+
+    # Partitions -------------------------------------------------------------------------------------------------
+
+    def partition_of(self, lead: Row) -> int:
+        return int(lead.get(PARTITION) or _FIRST_PARTITION)
+
+    def is_seen(self, lead_id: int, sees: frozenset[int] | None) -> bool:
+        """Whether a client that sees those partitions sees the lead."""
+        return sees is None or self.partition_of(self.leads[lead_id]) in sees
+
+    def partition_ids(self, names: Sequence[str] | None) -> frozenset[int] | None:
+        """The ids of partitions by name; None is all of them."""
+        return None if names is None else frozenset(int(self.partitions[name]["id"]) for name in names)
 
     # Programs ---------------------------------------------------------------------------------------------------
 
@@ -192,7 +244,7 @@ class World:
         members = self.members.setdefault(program_id, {})
         step, member = self.steps(program_id)[status], members.get(lead_id)
         if member is None:
-            members[lead_id] = {"statusName": status, "step": step, "membershipDate": self.stamp()}
+            members[lead_id] = {"statusName": status, "step": step, "membershipDate": self.stamp(), "values": {}}
             return "created"
         if member["step"] >= step:
             return "skipped"
@@ -203,7 +255,3 @@ class World:
 def email_key(email: str) -> str:
     """Addresses match whatever their case and surrounding blanks."""
     return email.strip().lower()
-
-
-def _overlaid(defaults: Sequence[Row], given: Sequence[Row], key: str) -> list[Row]:
-    return list({str(row[key]): row for row in (*defaults, *given)}.values())

@@ -5,29 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from engine.adapters import Config, Context, Vendor
+from engine.adapters import Bulk, Config, Context, Examined, Vendor
+from engine.codes import VendorCode
 from engine.limits import Limits
-from engine.records import Delivery, Field, Found, Outcome, Program
+from engine.records import Delivery, Field, Found, Member, Outcome, Program
+from engine_marketo.account import check_partition, partitions
+from engine_marketo.bulk import BulkImport
 from engine_marketo.client import Client
 from engine_marketo.config import CONFIG_SCHEMA, Settings
-from engine_marketo.leads import LeadReader, LeadWriter
+from engine_marketo.errors import CODES
+from engine_marketo.examine import Examination
+from engine_marketo.fields import describe
+from engine_marketo.leads import LeadWriter
+from engine_marketo.lists import Lists
+from engine_marketo.lookup import LeadReader
 from engine_marketo.programs import Programs
 
 if TYPE_CHECKING:
     from engine_marketo.sandbox import MarketoSandbox
-
-#: The vendor's data types by the engine's names where they differ; one that is not known is text.
-#: Source: experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/lead-database/field-types
-_TYPES: Mapping[str, str] = {
-    **{
-        name: name
-        for name in (
-            "string", "text", "email", "integer", "float", "boolean", "date", "datetime", "phone", "url", "currency",
-            "percent", "reference",
-        )
-    },
-    "score": "integer",
-}  # fmt: skip
 
 
 class MarketoVendor(Vendor):
@@ -38,17 +33,24 @@ class MarketoVendor(Vendor):
     config_schema: ClassVar[Mapping[str, Any]] = CONFIG_SCHEMA
     secrets: ClassVar[tuple[str, ...]] = ("client_secret",)
     keys: ClassVar[tuple[str, ...]] = ("lead_id", "email")
+    field_keys: ClassVar[bool] = True
+    searched: ClassVar[tuple[str, ...]] = ("lead_id",)
+    actions: ClassVar[tuple[str, ...]] = ("upsert", "create_only", "update_only")
+    codes: ClassVar[Sequence[VendorCode]] = CODES
     has_programs: ClassVar[bool] = True
+    has_lists: ClassVar[bool] = True
 
     def __init__(self, config: Config, context: Context) -> None:
         super().__init__(config, context)
-        self._settings = Settings.read(config)
-        self.settle_after = self._settings.settle_after
-        window = self._settings.limits.window
-        self._client = Client(self._settings, context)
-        self._writer = LeadWriter(self._client, window)
-        self._reader = LeadReader(self._client)
-        self._programs = Programs(self._client, window)
+        self._settings = settings = Settings.read(config)
+        # What was written at the last moment is found by a search only a little later.
+        self.settle_after = settings.settle_after + settings.read_lag
+        self._client = Client(settings, context)
+        self._reader = LeadReader(self._client, settings)
+        self._writer = LeadWriter(self._client, self._reader, settings)
+        self._programs = Programs(self._client, settings)
+        self._lists = Lists(self._client, settings)
+        self._bulk = BulkImport(self._client, settings, self.fields)
 
     @property
     def account(self) -> str:
@@ -61,20 +63,38 @@ class MarketoVendor(Vendor):
     def close(self) -> None:
         self._client.close()
 
+    @property
+    def bulk(self) -> Bulk:
+        return self._bulk
+
     def connect(self) -> None:
-        self._client.connect()
+        """Sign in, read how many calls the day has seen, and see that the partition exists: two or three calls.
+
+        Raises CredentialsError, SpecError naming the partition, VendorUnavailable, RetryLater.
+        """
+        self._client.sign_in()
+        self._client.tell_usage()
+        if name := self._settings.partition:
+            found = partitions(self._client)
+            if found is None:
+                self.context.log.info("marketo: the API user may not read the partitions, so %r is not checked", name)
+            else:
+                check_partition(found, name)
+
+    def examine(self) -> Sequence[Examined]:
+        return Examination(self._client, self._settings, self.context).points()
 
     def fields(self) -> Sequence[Field]:
-        """The lead fields that the REST API knows. `id` is reported as writable but identifies the lead.
+        return describe(self._client, self._settings)
 
-        Source: experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/lead-database/leads
-        """
-        rows = self._client.read("/rest/v1/leads/describe.json").get("result")
-        described = [row for row in (rows if isinstance(rows, list) else []) if row.get("rest")]
-        return [_field(row) for row in described]
+    def member_fields(self) -> Sequence[Field]:
+        return self._programs.member_fields()
 
     def programs(self, ids: Sequence[str]) -> Mapping[str, Program]:
         return self._programs.read(ids)
+
+    def lists(self, ids: Sequence[str]) -> Mapping[str, str]:
+        return self._lists.read(ids)
 
     def look_up(self, deliveries: Sequence[Delivery], fields: Sequence[str]) -> Sequence[Sequence[Found]]:
         return self._reader.look_up(deliveries, fields)
@@ -82,23 +102,14 @@ class MarketoVendor(Vendor):
     def sync(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
         return self._writer.sync(deliveries)
 
-    def enroll(self, program_id: str, status: str, remote_ids: Sequence[str]) -> Sequence[Outcome]:
-        return self._programs.enroll(program_id, status, remote_ids)
+    def enroll(self, program_id: str, status: str, members: Sequence[Member]) -> Sequence[Outcome]:
+        return self._programs.enroll(program_id, status, members)
+
+    def add_to_list(self, list_id: str, remote_ids: Sequence[str]) -> Sequence[Outcome]:
+        return self._lists.add(list_id, remote_ids)
 
     @classmethod
     def sandbox(cls, *, port: int = 0, seed: Mapping[str, Any] | None = None) -> MarketoSandbox:
         from engine_marketo.sandbox import MarketoSandbox
 
         return MarketoSandbox(port=port, seed=seed)
-
-
-def _field(row: Mapping[str, Any]) -> Field:
-    rest = row["rest"]
-    length = row.get("length")
-    return Field(
-        name=str(rest["name"]),
-        type=_TYPES.get(str(row.get("dataType", "")).lower(), "string"),
-        label=str(row.get("displayName") or ""),
-        length=int(length) if length else None,
-        writable=not rest.get("readOnly") and rest["name"] != "id",
-    )

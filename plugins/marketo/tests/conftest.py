@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from engine_marketo.client import Client
+from engine_marketo.config import Settings
 from engine_marketo.sandbox import MarketoSandbox
 from engine_marketo.vendor import MarketoVendor
 
 from engine.adapters import Context
+from engine.limits import Gate, LimitedGate, OpenGate
 from engine.records import Decision, Delivery
+from engine.state import Store
 
 
 class Clock:
@@ -28,6 +33,10 @@ class Clock:
     def sleep(self, seconds: float) -> None:
         self.waits.append(seconds)
         self._sandbox.advance(seconds)
+
+
+def configuration(sandbox: MarketoSandbox, **config: Any) -> dict[str, Any]:
+    return {"base_url": sandbox.url, "client_id": "sandbox", "client_secret": "sandbox-secret", **config}
 
 
 @pytest.fixture(scope="session")
@@ -52,12 +61,14 @@ def clock(sandbox: MarketoSandbox) -> Clock:
 
 @pytest.fixture
 def connect(sandbox: MarketoSandbox, clock: Clock) -> Iterator[Callable[..., MarketoVendor]]:
-    """Build a vendor for the sandbox; keyword arguments change its configuration."""
+    """Build a vendor for the sandbox; keyword arguments change its configuration, `gate` what its calls go through."""
     opened: list[MarketoVendor] = []
 
-    def build(**config: Any) -> MarketoVendor:
-        settings = {"base_url": sandbox.url, "client_id": "sandbox", "client_secret": "sandbox-secret", **config}
-        vendor = MarketoVendor(settings, Context(now=clock.now, sleep=clock.sleep))
+    def build(*, gate: Gate | None = None, **config: Any) -> MarketoVendor:
+        context = Context(now=clock.now, sleep=clock.sleep, gate=gate or OpenGate())
+        vendor = MarketoVendor(configuration(sandbox, **config), context)
+        if isinstance(gate, LimitedGate):
+            gate.declare(vendor.account, vendor.limits)
         opened.append(vendor)
         return vendor
 
@@ -69,6 +80,35 @@ def connect(sandbox: MarketoSandbox, clock: Clock) -> Iterator[Callable[..., Mar
 @pytest.fixture
 def vendor(connect: Callable[..., MarketoVendor]) -> MarketoVendor:
     return connect()
+
+
+@pytest.fixture
+def open_client(sandbox: MarketoSandbox, clock: Clock) -> Iterator[Callable[..., Client]]:
+    """Build a client alone, whose single calls can be counted; arguments as for `connect`."""
+    opened: list[Client] = []
+
+    def build(*, gate: Gate | None = None, **config: Any) -> Client:
+        settings = Settings.read(configuration(sandbox, **config))
+        if isinstance(gate, LimitedGate):
+            gate.declare(settings.account, settings.limits)
+        opened.append(Client(settings, Context(now=clock.now, sleep=clock.sleep, gate=gate or OpenGate())))
+        return opened[-1]
+
+    yield build
+    for client in opened:
+        client.close()
+
+
+@pytest.fixture
+def client(open_client: Callable[..., Client]) -> Client:
+    return open_client()
+
+
+@pytest.fixture
+def gate(tmp_path: Path, clock: Clock) -> Iterator[LimitedGate]:
+    """The engine's own limits on a state file, by the sandbox's time; what is built with it declares its account."""
+    with Store(tmp_path / "state.db") as store:
+        yield LimitedGate(store.quotas, now=clock.now, sleep=clock.sleep)
 
 
 @pytest.fixture(scope="session")

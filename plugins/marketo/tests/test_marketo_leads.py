@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.errors import CredentialsError, NoAnswer, RetryLater, SpecError, VendorUnavailable
-from engine.records import Decision, Delivery
+from engine.errors import CredentialsError, NoAnswer, RetryLater, VendorUnavailable
 
 SYNC = "POST /rest/v1/leads.json"
 
@@ -33,6 +32,11 @@ def test_an_update_by_id_leaves_the_address_alone(vendor, sandbox, by_email, by_
 def test_an_unknown_id_is_missing_and_creates_nobody(vendor, sandbox, by_id):
     assert [outcome.status for outcome in vendor.sync([by_id(4711, firstName="Ada")])] == ["missing"]
     assert sandbox.state()["leads"] == []
+
+
+def test_an_unknown_id_that_refuses_the_whole_call_is_missing(vendor, sandbox, by_id):
+    sandbox.add_fault(match=SYNC, contains='"id":4711', error="1004", times=2)
+    assert [outcome.status for outcome in vendor.sync([by_id(4711), by_id(4712)])] == ["missing", "missing"]
 
 
 def test_an_id_that_is_no_number_fails_alone(vendor, by_email, by_id):
@@ -102,6 +106,21 @@ def test_an_answer_that_does_not_fit_the_batch_says_nothing_about_it(vendor, san
     sandbox.add_fault(match=SYNC, status=200, body={"requestId": "1#1", "success": True, "result": result})
     outcomes = vendor.sync([by_email("ada@example.com"), by_email("bob@example.com")])
     assert [outcome.status for outcome in outcomes] == ["unknown", "unknown"]
+
+
+@pytest.mark.parametrize("row", [{"id": 7}, {"id": 7, "status": "updated"}, {"status": "created"}], ids=str)
+def test_a_row_with_reasons_failed_whatever_its_status(vendor, sandbox, by_email, row):
+    rows = [{**row, "reasons": [{"code": "1003", "message": "Invalid value for field 'title' and value 'x'"}]}]
+    sandbox.add_fault(match=SYNC, status=200, body={"requestId": "1#1", "success": True, "result": rows})
+    (outcome,) = vendor.sync([by_email("ada@example.com")])
+    assert (outcome.status, outcome.failure.field) == ("failed", "title")
+
+
+@pytest.mark.parametrize("fault", [{"error": "604"}, {"error": "611"}, {"empty": True}, {"truncate": True}], ids=str)
+def test_an_unclear_end_of_a_write_is_to_be_looked_up(vendor, sandbox, by_email, fault):
+    sandbox.add_fault(match=SYNC, **fault)
+    with pytest.raises(NoAnswer):
+        vendor.sync([by_email("ada@example.com"), by_email("bob@example.com")])
 
 
 def people(count, by_email, **fields):
@@ -192,61 +211,3 @@ def test_an_unanswered_first_part_is_unknown_and_the_rest_was_not_sent(vendor, s
 def test_nothing_to_send_makes_no_call(vendor, sandbox):
     assert list(vendor.sync([])) == []
     assert sandbox.calls() == []
-
-
-# Look-up ------------------------------------------------------------------------------------------------------------
-
-
-def test_leads_are_found_by_address_and_by_id(vendor, by_email, by_id):
-    ada, bob = vendor.sync([by_email("ada@example.com", firstName="Ada"), by_email("bob@example.com")])
-    looked_up = [by_email("nobody@example.com"), by_email("Ada@Example.com"), by_id(bob.remote_id), by_id("x1")]
-    nobody, by_address, by_number, odd = vendor.look_up(looked_up, ["firstName", "unsubscribed"])
-    assert (list(nobody), list(odd)) == ([], [])
-    assert (by_address[0].remote_id, by_address[0].values) == (
-        ada.remote_id,
-        {"firstName": "Ada", "unsubscribed": False},
-    )
-    assert by_number[0].remote_id == bob.remote_id and by_number[0].values["firstName"] is None
-
-
-def test_all_leads_with_an_address_are_found(vendor, sandbox, by_email):
-    sandbox.seed = {"leads": [{"email": "ada@example.com"}, {"email": "Ada@example.com"}]}
-    sandbox.reset()
-    sandbox.switches["null_projection"] = "omit"
-    (found,) = vendor.look_up([by_email("ada@example.com")], ["title"])
-    assert [match.values for match in found] == [{"title": None}] * 2
-
-
-def test_many_long_addresses_are_asked_for_in_a_form(vendor, sandbox, by_email):
-    batch = [by_email(f"someone.with.a.long.name.{number}@department.example.com") for number in range(450)]
-    vendor.sync(batch[:300])
-    found = vendor.look_up(batch, ["email"])
-    assert [len(matches) for matches in found] == [1] * 300 + [0] * 150
-    reads = sandbox.calls("leads.json")[1:]
-    assert [(call["request"], call["query"]) for call in reads] == [(SYNC, {"_method": "GET"})] * 2
-
-
-def test_every_page_is_read(vendor, sandbox, by_email):
-    batch = [by_email(f"p{number}@example.com") for number in range(150)]
-    sandbox.seed = {"leads": [{"email": f"p{number % 150}@example.com"} for number in range(450)]}
-    sandbox.reset()
-    assert {len(matches) for matches in vendor.look_up(batch, [])} == {3}
-
-
-def test_too_many_matches_are_asked_for_in_smaller_groups(vendor, sandbox, by_email):
-    many = [{"email": "twin@example.com"}] * 1001
-    sandbox.seed = {"leads": [*many, {"email": "ada@example.com"}, {"email": "bob@example.com"}]}
-    sandbox.reset()
-    batch = [by_email("ada@example.com"), by_email("twin@example.com"), by_email("bob@example.com")]
-    assert [len(matches) for matches in vendor.look_up(batch, [])] == [1, 0, 1]
-
-
-def test_a_field_that_cannot_be_read_is_a_mistake_of_the_spec(vendor, by_email):
-    with pytest.raises(SpecError, match="noSuchField"):
-        vendor.look_up([by_email("ada@example.com")], ["noSuchField"])
-
-
-def test_an_address_with_a_comma_is_not_asked_for(vendor, sandbox):
-    delivery = Delivery(1, Decision("email", '"a,b"@example.com'), {})
-    assert [list(matches) for matches in vendor.look_up([delivery], [])] == [[]]
-    assert sandbox.calls("leads.json") == []

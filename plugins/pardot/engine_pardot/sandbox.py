@@ -46,6 +46,7 @@ class PardotSandbox(Sandbox):
     """Behaves as Pardot does; the README lists the seed's keys and the switches."""
 
     name = "pardot"
+    people = "prospects"
     default_switches: ClassVar[Mapping[str, Any]] = {
         "latency": 0.0,
         "daily": 25_000,

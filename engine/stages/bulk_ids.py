@@ -1,0 +1,62 @@
+"""Remote ids of persons that an import wrote: an import gives none, and memberships are given by them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from engine.errors import RetryLater, NotTaken
+from engine.records import Failure, Found
+from engine.stages.match import by_of, decision, route_of
+from engine.stages.outcomes import MAX_ATTEMPTS
+from engine.state.queue import Job, Sent
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """One call that looks written leads up."""
+
+    jobs: Sequence[Job]
+
+    @staticmethod
+    def batches(jobs: Iterable[Job], size: int) -> list[Search]:
+        """Cut leads into calls of `size`, each by one route."""
+        routes: dict[object, list[Job]] = {}
+        for job in jobs:
+            routes.setdefault(route_of(job), []).append(job)
+        return [
+            Search(group[start : start + size]) for group in routes.values() for start in range(0, len(group), size)
+        ]
+
+
+def found_sent(job: Job, records: Sequence[Found]) -> Sent:
+    """Remember the id of the record that a lead was written to, where there is one."""
+    key = decision(job)
+    sent = Sent(job.lead_id, job.delivery_id, "person", "satisfied", key.by, "written", rule=job.rule)
+    if not records:
+        sent.failure = Failure("REMOTE_RECORD_GONE", f"no record has the {key.by} {key.value} after its import")
+    elif len(records) > 1 and key.duplicates == "fail":
+        ids = ", ".join(record.remote_id for record in records)
+        sent.failure = Failure("AMBIGUOUS_MATCH", f"{key.value} is the key of several records ({ids})")
+    else:
+        sent.remote_id = max(records, key=lambda record: record.changed_at).remote_id
+        sent.answer = "looked up: an import gives no ids"
+    if sent.failure:
+        sent.status = sent.next_status = "failed"
+    return sent
+
+
+def search_failed(job: Job, error: Any, now: float) -> Sent:
+    """A look-up that failed had no effect: the lead waits, and fails only when it keeps failing."""
+    transient, throttled = isinstance(error, RetryLater), isinstance(error, NotTaken)
+    attempts = job.attempts + (not throttled)
+    sent = Sent(job.lead_id, job.delivery_id, "person", "later", by_of(job), "written",
+                rule=job.rule, attempts=attempts)  # fmt: skip
+    if transient and attempts < MAX_ATTEMPTS:
+        sent.not_before = now + error.after
+    else:
+        code = "REMOTE_UNAVAILABLE" if transient else "PLUGIN_ERROR"
+        sent.status = sent.next_status = "failed"
+        sent.failure = Failure(code, f"looking up the imported record failed: {error}")
+    return sent

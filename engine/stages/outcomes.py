@@ -1,0 +1,79 @@
+"""What a vendor's outcome makes of a lead: where it goes next, and what is stored of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from engine.filters import text
+from engine.records import Failure, Membership, Outcome
+from engine.stages.match import by_of, decision
+from engine.state.queue import Job, Sent
+
+#: Sendings of one delivery before its lead fails.
+MAX_ATTEMPTS = 6
+#: Outcomes after which the vendor holds what was sent.
+DONE = frozenset({"created", "updated", "satisfied"})
+
+
+def person_sent(
+    job: Job,
+    outcome: Outcome,
+    now: float,
+    *,
+    settle_after: float,
+    searched: Sequence[str] = (),
+    waiting: str = "matched",
+    needs_id: bool = True,
+) -> Sent:
+    """What became of writing a person.
+
+    settle_after: seconds after which an unanswered write can no longer take effect. searched: the keys that name a
+    record. waiting: where a lead goes back to that is to be tried again. needs_id: a person who is to get a membership
+    must have got a remote id; an import gives none.
+    """
+    by = by_of(job)
+    sent = Sent(job.lead_id, job.delivery_id, "person", outcome.status, by, "failed", outcome.remote_id,
+                outcome.answer, rule=job.rule, attempts=job.attempts + 1, notices=outcome.notices)  # fmt: skip
+    wanted = job.payload.get("memberships")
+    match outcome.status:
+        case "created" | "updated" | "satisfied" if wanted and needs_id and not outcome.remote_id:
+            sent.failure = Failure("UNKNOWN", "written, but the vendor gave no id, so no membership can be given")
+        case "created" | "updated" | "satisfied":
+            sent.next_status = "written" if wanted else "cleared"
+            sent.written = bytes.fromhex(job.payload["digest"])
+            sent.attempts = 0  # giving the memberships is tried as often anew
+        case "failed":
+            sent.failure = outcome.failure
+        case "missing":
+            sent.forget_id = by in searched
+            if job.rule + 1 < len(job.payload["keys"]):
+                sent.next_status, sent.rule = "matched", job.rule + 1
+            else:
+                sent.failure = Failure("REMOTE_RECORD_GONE", f"no record has the {by} {decision(job).value}")
+        case _ if sent.attempts >= MAX_ATTEMPTS:
+            unclear = outcome.status == "unknown" or waiting == "unknown"
+            what = "UNKNOWN_OUTCOME" if unclear else "REMOTE_UNAVAILABLE"
+            sent.failure = Failure(what, f"given up after {sent.attempts} attempts: {text(outcome.answer)}")
+        case "unknown":
+            sent.next_status, sent.not_before = "unknown", now + settle_after
+        case _:
+            sent.next_status, sent.not_before = waiting, now + outcome.after
+    return sent
+
+
+def place_sent(job: Job, place: Membership, outcome: Outcome, now: float) -> Sent:
+    """What became of a membership that an import gave; what it did not give is given the ordinary way."""
+    sent = Sent(job.lead_id, job.delivery_id, what_of(place), outcome.status, by_of(job), "written",
+                outcome.remote_id, outcome.answer, rule=job.rule, notices=outcome.notices)  # fmt: skip
+    if outcome.status in DONE:
+        sent.membership = (place.target, place.status)
+    elif outcome.status == "failed":
+        sent.next_status, sent.failure = "failed", outcome.failure
+    else:
+        sent.attempts, sent.not_before = job.attempts + 1, now + outcome.after
+    return sent
+
+
+def what_of(place: Membership) -> str:
+    """How a place is named where it is stored what was sent: "program ID status" or "list ID"."""
+    return f"{place.kind} {place.target} {place.status}".strip()

@@ -1,0 +1,67 @@
+"""Large runs behind the vendor's own limits: none is exceeded, nobody is doubled, and faults change nothing at the end.
+
+The sandbox's time runs `speed` times faster than Marketo's, and so does the spec's rate window. The batches are small
+in the short form, so that it makes as many calls as a run of 30,000 leads.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+WINDOW, SETTLE = 20.0, 90.0
+PROGRAMS = {"programs": [{"program_id": 1107, "status": "Registered"}]}
+FAULTS = [
+    {"match": "POST /rest/v1/(leads|programs)", "drop": "after", "share": 0.05, "times": -1},
+    {"match": "/rest/", "error": "602", "share": 0.3, "times": -1},
+]
+SIZES = [
+    pytest.param(2_400, 24, 40.0, id="2400-leads-in-small-batches"),
+    pytest.param(30_000, 300, 4.0, id="30000-leads", marks=pytest.mark.torture),
+]
+
+
+def _run(bench: Any, person: Any, count: int, batch: int, speed: float, **seed: Any) -> Any:
+    bench.marketo(rate={"calls": 100, "window": WINDOW}, speed=speed, latency="recorded", **seed)
+    bench.leads([person(number) for number in range(count)])
+    config = {"limits": {"window": WINDOW / speed, "batch_size": batch}, "settle_after": SETTLE / speed}
+    return bench.run(bench.spec(mapping=PROGRAMS, config=config), real_time=True)
+
+
+def _stored(bench: Any) -> tuple[dict[str, Any], dict[str, str]]:
+    state = bench.marketo().state()
+    emails = {lead["id"]: lead["email"] for lead in state["leads"]}
+    varying = {"id", "createdAt", "updatedAt"}
+    people = {lead["email"]: {k: v for k, v in lead.items() if k not in varying} for lead in state["leads"]}
+    return people, {emails[row["leadId"]]: row["statusName"] for row in state["members"]}
+
+
+@pytest.mark.parametrize(("count", "batch", "speed"), SIZES)
+def test_no_limit_is_exceeded_and_no_key_overlaps(
+    bench: Any, person: Any, count: int, batch: int, speed: float
+) -> None:
+    summary = _run(bench, person, count, batch, speed)
+    assert (summary.totals["cleared"], summary.written["memberships"]) == (count, count)
+    seen = bench.marketo().statistics()
+    assert not {"606", "607", "615"} & set(seen["errors"])
+    assert seen["most_in_window"] <= 100 and seen["most_in_flight"] <= 10
+    assert (seen["duplicates"], seen["overlapping_keys"]) == ([], [])
+
+
+@pytest.mark.parametrize(("count", "batch", "speed"), SIZES)
+def test_lost_answers_and_dying_tokens_change_nothing_at_the_end(
+    bench: Any, person: Any, count: int, batch: int, speed: float
+) -> None:
+    summary = _run(bench, person, count, batch, speed, faults=FAULTS)
+    assert (summary.totals["cleared"], summary.totals["presync"], summary.exit_code) == (count, 0, 0)
+    seen = bench.marketo().statistics()
+    assert seen["errors"]["602"] > 10
+    assert (seen["duplicates"], seen["overlapping_keys"]) == ([], [])
+    disturbed = _stored(bench)
+    bench.fresh("marketo")
+    bench.state.unlink()
+    for name in ("state.db-wal", "state.db-shm"):
+        (bench.state.parent / name).unlink(missing_ok=True)
+    _run(bench, person, count, batch, speed)
+    assert disturbed == _stored(bench)
