@@ -203,9 +203,9 @@ CREATE TABLE quotas (                   -- vendor calls by day
 """
 
 _PLACES_NOTICES_IMPORTS = """
-ALTER TABLE memberships ADD COLUMN kind TEXT NOT NULL DEFAULT 'program'; -- program or list (whose id is program_id)
-ALTER TABLE memberships ADD COLUMN data TEXT; -- JSON: the member's own fields
-ALTER TABLE failures ADD COLUMN pattern TEXT NOT NULL DEFAULT ''; -- the message without what differs from lead to lead
+ALTER TABLE memberships ADD COLUMN kind TEXT /* program or list, whose id is program_id */ NOT NULL DEFAULT 'program';
+ALTER TABLE memberships ADD COLUMN data TEXT /* JSON: the member's own fields */ DEFAULT NULL;
+ALTER TABLE failures ADD COLUMN pattern TEXT /* message without what differs by lead */ NOT NULL DEFAULT '';
 CREATE INDEX memberships_wanted ON memberships (lead_id) WHERE state = 'wanted';
 
 CREATE TABLE notices (                  -- what people should know of leads that go on nevertheless
@@ -232,7 +232,7 @@ CREATE TABLE catalog (                  -- what a remote account was last seen t
 CREATE TABLE pauses (                   -- remote accounts that take no calls for a while
     account TEXT PRIMARY KEY,
     until REAL NOT NULL,                -- Unix time
-    why TEXT NOT NULL
+    why TEXT NOT NULL                   -- as the vendor put it, for people
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE imports (                  -- files handed to a vendor's bulk import

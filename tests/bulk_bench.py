@@ -31,6 +31,7 @@ class BulkBench:
         self.spec = specs.load(write_spec(folder))
         self.vendor = Depot({"label": str(folder)}, Context())
         self.now = 1_000.0
+        self.vendor.bulk.clock = lambda: self.now
         self._serial = 0
         self._open = False
 

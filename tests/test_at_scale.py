@@ -10,14 +10,17 @@ from typing import Any
 
 import pytest
 
-WINDOW, SETTLE = 20.0, 90.0
+WINDOW = 20.0
+#: Longer than any write of the sandbox takes.
+SETTLE = 5.0
 PROGRAMS = {"programs": [{"program_id": 1107, "status": "Registered"}]}
 FAULTS = [
     {"match": "POST /rest/v1/(leads|programs)", "drop": "after", "share": 0.05, "times": -1},
-    {"match": "/rest/", "error": "602", "share": 0.3, "times": -1},
+    # A token that dies is everybody's, so that each of these is met by several calls: three in ten in all.
+    {"match": "/rest/", "error": "602", "share": 0.06, "times": -1},
 ]
 SIZES = [
-    pytest.param(2_400, 24, 40.0, id="2400-leads-in-small-batches"),
+    pytest.param(2_400, 24, 8.0, id="2400-leads-in-small-batches"),
     pytest.param(30_000, 300, 4.0, id="30000-leads", marks=pytest.mark.torture),
 ]
 
@@ -25,7 +28,8 @@ SIZES = [
 def _run(bench: Any, person: Any, count: int, batch: int, speed: float, **seed: Any) -> Any:
     bench.marketo(rate={"calls": 100, "window": WINDOW}, speed=speed, latency="recorded", **seed)
     bench.leads([person(number) for number in range(count)])
-    config = {"limits": {"window": WINDOW / speed, "batch_size": batch}, "settle_after": SETTLE / speed}
+    limits = {"window": WINDOW / speed, "batch_size": batch}
+    config = {"limits": limits, "settle_after": SETTLE / speed, "read_lag": 0}
     return bench.run(bench.spec(mapping=PROGRAMS, config=config), real_time=True)
 
 
@@ -49,14 +53,14 @@ def test_no_limit_is_exceeded_and_no_key_overlaps(
     assert (seen["duplicates"], seen["overlapping_keys"]) == ([], [])
 
 
-@pytest.mark.parametrize(("count", "batch", "speed"), SIZES)
+@pytest.mark.parametrize(("count", "batch", "speed"), [pytest.param(1_200, 24, 8.0, id="1200-leads"), SIZES[1]])
 def test_lost_answers_and_dying_tokens_change_nothing_at_the_end(
     bench: Any, person: Any, count: int, batch: int, speed: float
 ) -> None:
     summary = _run(bench, person, count, batch, speed, faults=FAULTS)
     assert (summary.totals["cleared"], summary.totals["presync"], summary.exit_code) == (count, 0, 0)
     seen = bench.marketo().statistics()
-    assert seen["errors"]["602"] > 10
+    assert seen["errors"]["601"] + seen["errors"]["602"] > 0.3 * seen["calls"]
     assert (seen["duplicates"], seen["overlapping_keys"]) == ([], [])
     disturbed = _stored(bench)
     bench.fresh("marketo")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import CredentialsError, NoAnswer, RetryLater, VendorUnavailable
+from engine.errors import CredentialsError, NoAnswer, RetryLater
 from engine.records import Failure, Outcome
 from tests.bulk_bench import BulkBench
 from tests.unit_helpers import adds_up
@@ -71,6 +71,7 @@ def test_files_are_full_and_no_more_than_there_are_places(bench: BulkBench) -> N
     bench.finish(ordinary=False)
     assert [len(deliveries) for deliveries, _ in bench.vendor.bulk.files.values()] == [10, 10, 5]
     assert bench.statuses == {"cleared": 25}
+    assert bench.vendor.bulk.refused == 0
 
 
 def test_a_full_queue_puts_every_file_off(bench: BulkBench) -> None:
@@ -268,65 +269,6 @@ class TestThreshold:
         assert bench.vendor.bulk.files == {}
 
 
-class TestBrokenPlugin:
-    """No plugin loses a lead, and none keeps one."""
-
-    def test_one_that_cannot_cut_files(self, bench: BulkBench, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(bench.vendor.bulk, "fits", lambda deliveries, places: 1 / 0)
-        bench.open(forced=True)
-        bench.matched(emails(3))
-        bench.finish()
-        assert bench.statuses == {"cleared": 3}
-        assert "ZeroDivisionError" in bench.circumstances.notes[0]
-
-    def test_one_that_breaks_while_it_hands_over(self, bench: BulkBench) -> None:
-        bench.vendor.bulk.answers = [ZeroDivisionError()]
-        bench.open(forced=True)
-        bench.matched(emails(3))
-        bench.step()
-        assert bench.statuses == {"unknown": 3}, "the file may have got there"
-        bench.finish()
-        assert bench.statuses == {"cleared": 3}
-        assert bench.vendor.bulk.files == {}
-
-    def test_one_that_cannot_tell_how_far_an_import_is(self, bench: BulkBench, monkeypatch: pytest.MonkeyPatch) -> None:
-        bench.open(forced=True)
-        bench.matched(emails(3))
-        bench.step()
-        bench.vendor.bulk.end("t1")
-        monkeypatch.setattr(bench.vendor.bulk, "state", lambda ticket: 1 / 0)
-        bench.finish()
-        assert bench.statuses == {"cleared": 3}
-        assert [name for name, _ in bench.vendor.calls] == ["look_up"]
-
-    def test_one_that_tells_too_little_of_the_rows(self, bench: BulkBench, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(bench.vendor.bulk, "collect", lambda ticket, deliveries: [Outcome("updated")])
-        bench.open(forced=True)
-        bench.matched(emails(3))
-        bench.finish()
-        assert bench.statuses == {"cleared": 3}
-        assert [name for name, _ in bench.vendor.calls] == ["look_up"]
-
-
-def test_an_import_that_cannot_be_asked_after_ends_the_run_and_goes_on(
-    bench: BulkBench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def unavailable(ticket: str) -> str:
-        raise RetryLater("try again", after=5.0)
-
-    bench.open(forced=True)
-    bench.matched(emails(3))
-    bench.step()
-    with monkeypatch.context() as patch:
-        patch.setattr(bench.vendor.bulk, "state", unavailable)
-        with pytest.raises(VendorUnavailable, match="t1"):
-            bench.finish()
-    assert bench.statuses == {"importing": 3}
-    bench.open()
-    bench.finish()
-    assert bench.statuses == {"cleared": 3}
-
-
 def test_a_lead_that_is_captured_again_meanwhile_starts_over_afterwards(bench: BulkBench) -> None:
     bench.open(forced=True)
     bench.matched(emails(2))
@@ -355,6 +297,7 @@ class TestSharedAccount:
         assert bench.statuses == {"matched": 2}
         bench.finish()
         assert bench.statuses == {"cleared": 2}
+        assert bench.vendor.bulk.refused == 0
         assert [row["ticket"] for row in bench.store.imports.under_way("expo")] == ["t1"], "its outcomes are its own"
         bench.open("expo")
         bench.finish()

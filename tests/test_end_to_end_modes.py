@@ -77,7 +77,7 @@ def test_leads_join_the_program_of_their_event_with_the_status_of_their_answer(b
 
 
 def test_a_failed_membership_is_retried_alone(bench: Any, person: Any) -> None:
-    box = bench.marketo(faults=[{"match": ENROLL, "error": "1003", "times": 1}])
+    box = bench.marketo(faults=[{"match": ENROLL, "error": "1013", "times": 1}])
     bench.leads([person(1), person(2)])
     spec = bench.spec(mapping=_programs({"program_id": 1107, "status": "Member"}))
     summary = bench.run(spec)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from engine import hookimpl, plugins, specs
 from engine.adapters import Bulk, Config, Context, ImportState, Source, Vendor
+from engine.errors import RetryLater
 from engine.limits import Limits
 from engine.plugins import Plugins
 from engine.records import Delivery, Failure, Field, Found, Member, Membership, Outcome, Program
@@ -155,8 +156,9 @@ class ShelfBulk(Bulk):
     """The shelf's import: a file is on the shelf once `polls` questions after it were answered.
 
     `answers`: what the next submissions raise instead of giving a ticket, `taken_all_the_same` although the file was
-    taken over. `verdicts`: what becomes of single rows, by email. `fails`: imports end without any effect. A key in
-    two imports at once, and more imports than `places`, are errors.
+    taken over. `verdicts`: what becomes of single rows, by email. `fails`: imports end without any effect. An import
+    ends after `settle_after` seconds at the latest. A key in two imports at once is an error; more imports than
+    `places` are `refused`.
     """
 
     def __init__(self, persons: dict[str, dict[str, Any]], members: dict[tuple[str, str], str]) -> None:
@@ -174,16 +176,26 @@ class ShelfBulk(Bulk):
         self.files: dict[str, tuple[list[Delivery], list[Membership]]] = {}
         self.questions: dict[str, int] = {}
         self.ended: set[str] = set()
+        self.refused = 0
+        self.clock: Callable[[], float] = lambda: 0.0
+        self._taken_at: dict[str, float] = {}
+        self._reports: dict[str, dict[str, Outcome]] = {}
 
     @property
     def running(self) -> set[str]:
         """The emails in imports under way."""
+        self._end_overdue()
         return {
             delivery.decision.value
             for ticket, (deliveries, _) in self.files.items()
             if ticket not in self.ended
             for delivery in deliveries
         }
+
+    def _end_overdue(self) -> None:
+        for ticket, taken_at in self._taken_at.items():
+            if ticket not in self.ended and self.clock() >= taken_at + self.settle_after:
+                self.end(ticket)
 
     def takes(self, delivery: Delivery) -> bool:
         return delivery.decision.by == "email" and not delivery.decision.value.startswith("plain")
@@ -206,14 +218,18 @@ class ShelfBulk(Bulk):
         emails = [delivery.decision.value for delivery in deliveries]
         assert len(set(emails)) == len(emails), "a key stands in a file twice"
         assert self.running.isdisjoint(emails), "a key is in two imports"
-        assert len(self.files) - len(self.ended) < self.places, "more imports than there are places"
+        if len(self.files) - len(self.ended) >= self.places:
+            self.refused += 1
+            raise RetryLater("too many imports", after=30.0)
         ticket = f"t{len(self.files) + 1}"
+        self._taken_at[ticket] = self.clock()
         self.files[ticket] = (list(deliveries), places)
         if answer is not None:
             raise answer
         return ticket
 
     def state(self, ticket: str) -> ImportState:
+        self._end_overdue()
         self.questions[ticket] = self.questions.get(ticket, 0) + 1
         if ticket not in self.ended and self.questions[ticket] > self.polls:
             self.end(ticket)
@@ -225,6 +241,7 @@ class ShelfBulk(Bulk):
         """Let an import take effect."""
         deliveries, places = self.files[ticket]
         self.ended.add(ticket)
+        self._reports[ticket] = dict(self.verdicts)
         for index, delivery in enumerate(deliveries):
             email = delivery.decision.value
             if self.fails or email in self.verdicts:
@@ -238,7 +255,7 @@ class ShelfBulk(Bulk):
         assert [each.lead_id for each in deliveries] == [each.lead_id for each in self.files[ticket][0]]
         if self.fails:
             return [Outcome("later", answer="the import failed")] * len(deliveries)
-        return [self.verdicts.get(delivery.decision.value, Outcome("updated")) for delivery in deliveries]
+        return [self._reports[ticket].get(delivery.decision.value, Outcome("updated")) for delivery in deliveries]
 
 
 class Depot(Shelf):

@@ -13,7 +13,7 @@ from math import inf
 from typing import Any
 
 from engine.adapters import Bulk, Vendor
-from engine.errors import AbortRun, NoAnswer, RetryLater, RunStopped, NotTaken, VendorUnavailable
+from engine.errors import AbortRun, NoAnswer, NotTaken, RetryLater, RunStopped, VendorUnavailable
 from engine.records import Delivery, Membership, Outcome
 from engine.stages.base import CallingStage, Circumstances
 from engine.stages.bulk_files import File, Files, delivery_of, files_of

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine.errors import RetryLater, NotTaken
+from engine.errors import NotTaken, RetryLater
 from engine.records import Failure, Found
 from engine.stages.match import by_of, decision, route_of
 from engine.stages.outcomes import MAX_ATTEMPTS

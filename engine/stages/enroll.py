@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.adapters import Vendor
-from engine.errors import AbortRun, RetryLater, RunStopped, NotTaken
+from engine.errors import AbortRun, NotTaken, RetryLater, RunStopped
 from engine.filters import text
 from engine.records import Failure, Member, Outcome
 from engine.stages.base import CallingStage, Circumstances

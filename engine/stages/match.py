@@ -12,7 +12,7 @@ from math import inf
 from typing import Any
 
 from engine.adapters import Vendor
-from engine.errors import AbortRun, RetryLater, RunStopped, NotTaken
+from engine.errors import AbortRun, NotTaken, RetryLater, RunStopped
 from engine.records import Decision, Delivery, Failure, Found, Notice
 from engine.stages.base import CallingStage, Circumstances
 from engine.state.queue import Job, Matched

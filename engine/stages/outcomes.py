@@ -9,8 +9,8 @@ from engine.records import Failure, Membership, Outcome
 from engine.stages.match import by_of, decision
 from engine.state.queue import Job, Sent
 
-#: Sendings of one delivery before its lead fails.
-MAX_ATTEMPTS = 6
+#: Sendings of one delivery before its lead fails: enough to cut the largest batch down to one record on the way.
+MAX_ATTEMPTS = 10
 #: Outcomes after which the vendor holds what was sent.
 DONE = frozenset({"created", "updated", "satisfied"})
 

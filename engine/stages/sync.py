@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from engine.adapters import Vendor
 from engine.casts import stored_as
-from engine.errors import AbortRun, FailLead, NoAnswer, RetryLater, RunStopped, NotTaken
+from engine.errors import AbortRun, FailLead, NoAnswer, NotTaken, RetryLater, RunStopped
 from engine.records import Delivery, Failure, Found, Outcome
 from engine.stages.base import CallingStage, Circumstances
 from engine.stages.match import by_of, decision, keys_of, route_of

@@ -48,7 +48,10 @@ class Examination:
     def _signed_in(self) -> Iterator[Examined]:
         # An update of no leads is refused once the permission is found to be there, and changes nothing.
         writing = self._point("Read-Write Lead", self._writes_leads, needs="Access API, Read-Write Lead")
-        yield self._address(writing)
+        address = self._address(writing)
+        yield address
+        if address.ok is False:
+            return
         yield writing
         yield self._point(
             "Read-Only Assets",

@@ -110,6 +110,16 @@ class MarketoSandbox(Sandbox):
         with self.lock:
             self.identity.revoke()
 
+    def usage(self, days: int) -> Row:
+        """What the call for usage answers: calls by day and user, the latest day first."""
+        with self.lock:
+            return {"result": self._turnstile.usage(days)}
+
+    def errors(self, days: int) -> Row:
+        """What the call for errors answers: calls that failed by day and code, the latest day first."""
+        with self.lock:
+            return {"result": self._turnstile.errors(days)}
+
     # Faults -------------------------------------------------------------------------------------------------------
 
     def fault_response(self, request: Request, fault: Fault) -> Response:

@@ -12,14 +12,15 @@ from engine.records import Delivery, Field, Found, Member, Outcome, Program
 from engine_marketo.account import check_partition, partitions
 from engine_marketo.bulk import BulkImport
 from engine_marketo.client import Client
-from engine_marketo.config import CONFIG_SCHEMA, Settings
-from engine_marketo.errors import CODES
+from engine_marketo.codes import CODES
+from engine_marketo.config import Settings
 from engine_marketo.examine import Examination
 from engine_marketo.fields import describe
 from engine_marketo.leads import LeadWriter
 from engine_marketo.lists import Lists
 from engine_marketo.lookup import LeadReader
 from engine_marketo.programs import Programs
+from engine_marketo.schema import CONFIG_SCHEMA
 
 if TYPE_CHECKING:
     from engine_marketo.sandbox import MarketoSandbox

@@ -117,6 +117,12 @@ def test_limits_are_the_vendors_and_can_be_lowered():
     assert settings(limits={"alert": None}).limits.alert is None
 
 
+def test_a_reserve_must_leave_calls():
+    with pytest.raises(SpecError, match=r"limits\.reserve"):
+        settings(limits={"daily": 500, "reserve": 500})
+    assert settings(limits={"daily": None, "reserve": 500}).limits.reserve == 500
+
+
 def test_the_day_of_the_quota_ends_at_midnight_us_central():
     limits = settings().limits
     assert limits.day(1_767_247_200 - 1) == "2025-12-31"  # 2026-01-01T06:00Z

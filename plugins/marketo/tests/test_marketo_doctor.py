@@ -83,6 +83,7 @@ def test_an_identity_service_at_another_address_is_a_point(connect, sandbox):
 def test_a_wrong_rest_address_is_a_point_of_its_own(connect, sandbox):
     sandbox.add_fault(match="/rest/", status=404, body="<html></html>", times=-1)
     points = examined(connect())
+    assert list(points) == ["identity", "signed in", "REST address"]  # the rest would only repeat it
     assert points["signed in"].ok and points["REST address"].ok is False
     assert "base_url" in points["REST address"].fix
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from engine_marketo.codes import CODES
 from engine_marketo.errors import (
-    CODES,
     Reason,
     Refused,
     Site,
@@ -19,7 +19,7 @@ from engine_marketo.errors import (
 from engine_marketo.vendor import MarketoVendor
 
 from engine.codes import CODES as FAILURES
-from engine.errors import CredentialsError, EnvironmentFault, NoAnswer, RetryLater, SpecError, VendorUnavailable
+from engine.errors import CredentialsError, EnvironmentFault, NoAnswer, NotTaken, RetryLater, SpecError, VendorUnavailable
 
 #: What Adobe lists: experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/error-codes
 LISTED = """
@@ -106,16 +106,16 @@ def test_a_rate_limit_of_a_record_lasts_as_long_as_the_configured_window():
 @pytest.mark.parametrize(
     ("code", "path", "error"),
     [
-        ("601", "leads.json", RetryLater),
+        ("601", "leads.json", NotTaken),
         ("603", "leads.json", CredentialsError),
         ("616", "leads.json", CredentialsError),
         ("607", "leads.json", VendorUnavailable),
         ("1020", "leads.json", VendorUnavailable),
         ("610", "leads.json", SpecError),
         ("612", "leads.json", EnvironmentFault),
-        ("1016", "leads.json", RetryLater),
-        ("1019", "leads.json", RetryLater),
-        ("1029", "leads.json", RetryLater),
+        ("1016", "leads.json", NotTaken),
+        ("1019", "leads.json", NotTaken),
+        ("1029", "leads.json", NotTaken),
         ("604", "leads.json", NoAnswer),
         ("1025", "programs/1107/members/status.json", Refused),
         ("31337", "leads.json", Refused),
