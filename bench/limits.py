@@ -38,7 +38,7 @@ READ, WRITE = 0.4, 1.2
 
 FAULTS = [
     {"match": "POST /rest/v1/(leads|programs)", "drop": "after", "share": 0.05, "times": -1},
-    {"match": "/rest/", "error": "602", "share": 0.06, "times": -1},
+    {"match": "/rest/", "error": "602", "share": 0.12, "times": -1},
 ]
 
 

@@ -23,6 +23,7 @@ from engine.remote import Reader
 from engine.settings import resolve
 from engine.specs import Integration, Rule
 from engine.stages.base import Circumstances, Stage, Tallies
+from engine.stages.bulk import BulkStage
 from engine.stages.capture import CaptureStage, column_plan
 from engine.stages.enrich import EnrichStage, Waterfall, WaterfallStep
 from engine.stages.enroll import EnrollStage
@@ -66,7 +67,8 @@ Progress = Callable[["Run"], None]
 class Run:
     """One run of an integration on a state. `go()` does it all and returns the summary.
 
-    path: the source file, where not the spec's own. capture: read the source at all (a retry does not).
+    path: the source file, where not the spec's own. capture: read the source at all (a retry does not). bulk: hand
+    over files whatever the number of leads, where the vendor takes them.
     prepare: called once the state is this run's alone. progress: called a few times a second.
     stop: set it from outside to end the run early; it is then resumable.
     """
@@ -76,6 +78,7 @@ class Run:
     plugins: Plugins
     path: str | None = None
     capture: bool = True
+    bulk: bool = False
     now: Callable[[], float] = time.time
     progress: Progress = lambda run: None
     stop: threading.Event = field(default_factory=threading.Event)
@@ -113,6 +116,7 @@ class Run:
             self.now(),
             account=vendor.account,
             settle_after=vendor.settle_after,
+            import_settle_after=vendor.bulk.settle_after if vendor.bulk else 0.0,
         )
         gate.declare(vendor.account, vendor.limits)
         self.circumstances = Circumstances(
@@ -270,7 +274,7 @@ class Run:
             mapper = MapStage(run, mapping, keys, vendor.searched)
             stages += [EnrichStage(run, waterfall), mapper]
             if mode != "disabled":
-                stages += [MatchStage(run, vendor), SyncStage(run, vendor), EnrollStage(run, vendor)]
+                stages += self._sending(vendor)
             self._loop(stages)
         finally:
             for stage in stages:
@@ -278,6 +282,18 @@ class Run:
         if source:
             for text in mapper.notes():
                 run.note(text)
+
+    def _sending(self, vendor: Vendor) -> list[Stage]:
+        """The stages that talk to the vendor."""
+        assert self.circumstances is not None  # noqa: S101 - set by the only caller
+        run, threshold = self.circumstances, self.integration.destination.bulk_from
+        match, enroll = MatchStage(run, vendor), EnrollStage(run, vendor)
+        if vendor.bulk is None:
+            if self.bulk or threshold is not None:
+                run.note(f"{vendor.name} has no bulk import: leads go the ordinary way")
+            return [match, SyncStage(run, vendor), enroll]
+        files = BulkStage(run, vendor, vendor.bulk, threshold=threshold, forced=self.bulk)
+        return [match, files, SyncStage(run, vendor, files.keeps), enroll]
 
     def _loop(self, stages: Sequence[Stage]) -> None:
         """Step every stage in turn until nothing is left to do. Raises the first AbortRun, after settling the rest."""
@@ -318,7 +334,9 @@ class Run:
         if futures:
             wait(futures, timeout=0.25, return_when=FIRST_COMPLETED)
             return True
-        due = self.store.queue.next_due(self.circumstances.run.integration_id, _WAITING, self.now())
+        delayed = self.store.queue.next_due(self.circumstances.run.integration_id, _WAITING, self.now())
+        awaited = [delayed, *(stage.next_due for stage in stages)]
+        due = min((moment for moment in awaited if moment is not None), default=None)
         pause = 0.25 if due is None else min(0.25, max(0.0, due - self.now()))
         if due is None or len(stages) <= 1:
             return False

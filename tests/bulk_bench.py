@@ -56,7 +56,7 @@ class BulkBench:
         self.circumstances = Circumstances(self.store, run, self.spec, lambda: self.now, account=account)
         bulk = self.vendor.bulk
         self.bulk_stage = BulkStage(self.circumstances, self.vendor, bulk, threshold=threshold, forced=forced)
-        self.sync_stage = SyncStage(self.circumstances, self.vendor)
+        self.sync_stage = SyncStage(self.circumstances, self.vendor, self.bulk_stage.keeps)
         self.enroll_stage = EnrollStage(self.circumstances, self.vendor)
 
     def kill(self) -> None:
@@ -122,9 +122,9 @@ class BulkBench:
             wait(stage.in_flight)
             stage.settle()
 
-    def finish(self, *, ordinary: bool = True) -> None:
+    def finish(self) -> None:
         """Step as a run does until nothing is left to wait for; the time moves on to what is due next."""
-        stages = [self.bulk_stage, self.sync_stage, self.enroll_stage] if ordinary else [self.bulk_stage]
+        stages = [self.bulk_stage, self.sync_stage, self.enroll_stage]
         for _ in range(MAX_STEPS):
             did, quiet = False, True
             for stage in stages:

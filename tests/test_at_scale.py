@@ -17,7 +17,7 @@ PROGRAMS = {"programs": [{"program_id": 1107, "status": "Registered"}]}
 FAULTS = [
     {"match": "POST /rest/v1/(leads|programs)", "drop": "after", "share": 0.05, "times": -1},
     # A token that dies is everybody's, so that each of these is met by several calls: three in ten in all.
-    {"match": "/rest/", "error": "602", "share": 0.06, "times": -1},
+    {"match": "/rest/", "error": "602", "share": 0.12, "times": -1},
 ]
 SIZES = [
     pytest.param(2_400, 24, 8.0, id="2400-leads-in-small-batches"),

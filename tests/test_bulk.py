@@ -68,7 +68,7 @@ def test_files_are_full_and_no_more_than_there_are_places(bench: BulkBench) -> N
     bench.step()
     assert bench.statuses == {"importing": 10, "matched": 15}
     assert bench.bulk_stage.keeps(bench.jobs("matched")[0])
-    bench.finish(ordinary=False)
+    bench.finish()
     assert [len(deliveries) for deliveries, _ in bench.vendor.bulk.files.values()] == [10, 10, 5]
     assert bench.statuses == {"cleared": 25}
     assert bench.vendor.bulk.refused == 0
@@ -206,7 +206,7 @@ def test_leads_of_one_key_are_in_one_import_after_the_other(bench: BulkBench) ->
     bench.matched(["p0@g.example", "p1@g.example"], key_of={"p1@g.example": "p0@g.example"})
     bench.step()
     assert bench.statuses == {"importing": 1, "matched": 1}
-    bench.finish(ordinary=False)
+    bench.finish()
     assert bench.statuses == {"cleared": 2}
     assert len(bench.vendor.bulk.files) == 2
 
@@ -312,7 +312,7 @@ class TestSharedAccount:
         bench.matched([*emails(1), "q0@g.example"])
         bench.step()
         assert bench.statuses == {"matched": 1, "importing": 1}
-        bench.finish(ordinary=False)
+        bench.finish()
         assert bench.statuses == {"cleared": 2}
 
     def test_a_key_that_the_other_was_handing_over_waits_until_that_is_settled(self, bench: BulkBench) -> None:
@@ -327,7 +327,7 @@ class TestSharedAccount:
         assert bench.bulk_stage.next_due == bench.now + 600.0
         bench.vendor.bulk.end("t1")
         bench.now += 600.0
-        bench.finish(ordinary=False)
+        bench.finish()
         assert bench.statuses == {"cleared": 1}
 
     def test_a_run_with_nothing_to_do_does_not_wait_for_the_other(self, bench: BulkBench) -> None:

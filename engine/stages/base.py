@@ -36,6 +36,11 @@ class Stage(Protocol):
         """The calls that are being waited for."""
         ...
 
+    @property
+    def next_due(self) -> float | None:
+        """When the stage has to be stepped again although nothing moves (Unix time); None where there is no such."""
+        ...
+
     def settle(self) -> None:
         """Record the results of the calls that have ended, and claim nothing new."""
         ...
@@ -68,9 +73,13 @@ class KeysInHand:
         self._owner: dict[str, int] = {}
         self._keys: dict[int, Sequence[str]] = {}
 
+    def free(self, lead_id: int, keys: Sequence[str]) -> bool:
+        """Whether no other lead has one of the keys."""
+        return all(self._owner.get(key, lead_id) == lead_id for key in keys)
+
     def take(self, lead_id: int, keys: Sequence[str]) -> bool:
         """Take all keys for a lead; False, and none taken, where another lead has one of them."""
-        if any(self._owner.get(key, lead_id) != lead_id for key in keys):
+        if not self.free(lead_id, keys):
             return False
         self.drop(lead_id)
         self._owner.update(dict.fromkeys(keys, lead_id))
@@ -149,6 +158,10 @@ class CallingStage(ABC, Generic[Item, Result]):
     @property
     def in_flight(self) -> Sequence[Future[Any]]:
         return self._calls.futures
+
+    @property
+    def next_due(self) -> float | None:
+        return None
 
     def step(self, *, flush: bool) -> bool:
         did = self._settle()

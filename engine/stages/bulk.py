@@ -29,6 +29,8 @@ from engine.state.queue import Job, Sent
 MAX_TRIES = 6
 #: Leads that are looked at for one file, so that memory does not grow with the run.
 MAX_LEADS = 50_000
+#: Leads of these statuses may wait for what is under way for others.
+_MAY_WAIT = ("mapped", "matched", "unknown", "written")
 #: Outcomes stored in one transaction.
 _STORED_AT_ONCE = 5_000
 
@@ -67,16 +69,17 @@ class BulkStage(CallingStage[_Call, Any]):
         """Take the keys of everything whose effect at the vendor is open, and take up the imports under way."""
         run, store, now = self._run, self._run.store, self._run.now()
         integration_id = run.run.integration_id
-        for job in store.queue.jobs(integration_id, "unknown", MAX_UNSETTLED, inf):
-            run.in_hand.take(job.lead_id, keys_of(job))
+        # Those of others come first: what of this run's own is settled by now may have been taken up by them since.
         settle = {"sending": self._vendor.settle_after, "submitting": self._bulk.settle_after}
         for job, status, since in store.imports.unsettled_elsewhere(integration_id, run.account):
             until = since + settle.get(status, 0.0)
             if until > now and run.in_hand.take(job.lead_id, keys_of(job)):
                 self._elsewhere.append((job.lead_id, until))
-        mine = store.imports.open(integration_id)
-        for row in [*mine, *store.imports.open_elsewhere(integration_id, run.account)]:
+        elsewhere = store.imports.open_elsewhere(integration_id, run.account)
+        for row in [*elsewhere, *store.imports.open(integration_id)]:
             self._follow(row, [job for job, waits in store.imports.content(row.id) if waits])
+        for job in store.queue.jobs(integration_id, "unknown", MAX_UNSETTLED, inf):
+            run.in_hand.take(job.lead_id, keys_of(job))
 
     def _follow(self, row: ImportRow, jobs: Sequence[Job]) -> None:
         """Ask after an import from now on; one whose leads have all been stored is over."""
@@ -113,7 +116,7 @@ class BulkStage(CallingStage[_Call, Any]):
         """
         queue, integration_id, now = self._run.store.queue, self._run.run.integration_id, self._run.now()
         due = [each.poll_at for each in self._imports if each.mine]
-        if any(queue.count(integration_id, status, 1, now) for status in ("mapped", "matched", "written")):
+        if any(queue.count(integration_id, status, 1, now) for status in _MAY_WAIT):
             due += [each.poll_at for each in self._imports if not each.mine]
             due += [until for _, until in self._elsewhere]
             due += [self._resume_at] if self._resume_at > now else []

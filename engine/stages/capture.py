@@ -155,6 +155,10 @@ class CaptureStage:
     def in_flight(self) -> Sequence[Future[Any]]:
         return ()
 
+    @property
+    def next_due(self) -> float | None:
+        return None
+
     def settle(self) -> None:
         """Store the rows that were read ahead: standard input does not give them a second time."""
         if self._ahead:

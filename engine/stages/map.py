@@ -74,6 +74,10 @@ class MapStage:
     def in_flight(self) -> Sequence[Future[Any]]:
         return ()
 
+    @property
+    def next_due(self) -> float | None:
+        return None
+
     def settle(self) -> None:
         """Nothing of a mapping is ever in flight."""
 
@@ -91,8 +95,9 @@ class MapStage:
         queue.save_mapped(run.run.id, run.run.spec_digest, self.name, results, run.now())
         run.tallies.mapped += len(results)
         for result in results:
-            if result.failure:
+            if result.status not in {"mapped", "matched"}:
                 run.in_hand.drop(result.lead_id)
+            if result.failure:
                 run.tallies.failed += 1
                 run.on_failure(result.lead_id, result.failure)
             elif result.status == "written":

@@ -33,9 +33,6 @@ class Batch:
     jobs: Sequence[Job]
     kind: Literal["send", "resolve"]
 
-    def keys(self) -> set[str]:
-        return {key for job in self.jobs for key in keys_of(job)}
-
 
 def guarded(call: Callable[[Sequence[Delivery]], Sequence[Outcome]], batch: Sequence[Delivery]) -> list[Outcome]:
     """Call a vendor; where its plugin breaks, halve the batch until the record that breaks it stands alone."""
@@ -73,21 +70,24 @@ class SyncStage(CallingStage[Batch, list[Outcome]]):
 
     name = "sync"
 
-    def __init__(self, circumstances: Circumstances, vendor: Vendor) -> None:
+    def __init__(
+        self, circumstances: Circumstances, vendor: Vendor, keeps: Callable[[Job], bool] = lambda job: False
+    ) -> None:
+        """`keeps`: whether a matched lead is left to files."""
         super().__init__(circumstances, vendor.limits.concurrency)
         self._vendor = vendor
         self._limits = vendor.limits
-        self._busy: set[str] = set()
+        self._keeps = keeps
         # An unanswered sending may still take effect: nothing else with its keys is sent until it is looked up.
-        unknown = circumstances.store.queue.jobs(circumstances.run.integration_id, "unknown", MAX_UNSETTLED, inf)
-        self._unsettled = {job.lead_id: keys_of(job) for job in unknown}
+        for job in circumstances.store.queue.jobs(circumstances.run.integration_id, "unknown", MAX_UNSETTLED, inf):
+            circumstances.in_hand.take(job.lead_id, keys_of(job))
         # So may one of another integration on this account; when it is settled, this run need not ask.
         self._elsewhere = {
             f"{by}:{value}": since + (vendor.settle_after if status == "sending" else 0.0)
             for keys, status, since in circumstances.store.queue.unsettled_elsewhere(
                 circumstances.run.integration_id, vendor.account
             )
-            for by, value in keys
+            for by, value, *_ in keys
         }
 
     # Sending ----------------------------------------------------------------------------------------------------
@@ -103,12 +103,13 @@ class SyncStage(CallingStage[Batch, list[Outcome]]):
             held = [job.lead_id for batch in batches for job in batch.jobs]
             self._run.store.queue.hold(held, "resolving" if status == "unknown" else "sending", self._run.now())
         for batch in batches:
-            self._busy |= batch.keys()
+            for job in batch.jobs:
+                self._run.in_hand.take(job.lead_id, keys_of(job))
             self._calls.start(batch, self._resolve if status == "unknown" else self._send)
         return bool(batches)
 
     def _batches(self, status: str, *, flush: bool) -> list[Batch]:
-        """Cut waiting jobs into calls: each by one route, no key twice in all that is in flight.
+        """Cut waiting jobs into calls: each by one route, no key twice in all whose effect is open.
 
         A part-filled call waits for more, unless nothing more is coming.
         """
@@ -122,14 +123,16 @@ class SyncStage(CallingStage[Batch, list[Outcome]]):
         size = max(1, size >> max(0, max((job.attempts for job in page), default=0) - 1))
         full: list[Batch] = []
         open_: dict[tuple[Any, ...], list[Job]] = {}
-        keys = {key for found in self._unsettled.values() for key in found} if kind == "send" else set()
+        keys: set[str] = set()
         for job in page:
+            if kind == "send" and self._keeps(job):
+                continue
             wanted = keys_of(job)
             until = max((self._elsewhere.get(key, 0.0) for key in wanted), default=0.0) if self._elsewhere else 0.0
             if until > now:
                 queue.delay([job.lead_id], status, until)
                 continue
-            if not keys.isdisjoint(wanted) or not self._busy.isdisjoint(wanted):
+            if not keys.isdisjoint(wanted) or not self._run.in_hand.free(job.lead_id, wanted):
                 continue
             keys.update(wanted)
             route = route_of(job)
@@ -159,16 +162,11 @@ class SyncStage(CallingStage[Batch, list[Outcome]]):
     def _settle(self) -> bool:
         results: list[Sent] = []
         for batch, result in self._calls.ended():
-            self._busy -= batch.keys()
             if isinstance(result, BaseException):
                 settled = self._whole_call(batch, result)
             else:
                 settled = [self._sent(job, outcome) for job, outcome in zip(batch.jobs, result, strict=True)]
             for job, sent in zip(batch.jobs, settled, strict=True):
-                if sent.next_status == "unknown":
-                    self._unsettled[job.lead_id] = keys_of(job)
-                else:
-                    self._unsettled.pop(job.lead_id, None)
                 if sent.next_status not in {"matched", "unknown"}:
                     self._run.in_hand.drop(job.lead_id)
             results += settled
