@@ -174,7 +174,6 @@ def _check_mapping(finder: _Finder, vendor: type[Vendor] | None, names: Names) -
             finder.problem(f"the source has no qualifier {program.qualifier!r}", f"{at}.status_from",
                            suggestion(program.qualifier, finder.integration.source.qualifiers))  # fmt: skip
 
-
     for index, _ in enumerate(mapping.lists):
         if vendor is not None and not vendor.has_lists:
             finder.problem(f"{vendor.name} has no lists", f"mapping.lists.{index}", "Remove `lists` from the mapping.")

@@ -15,9 +15,7 @@ from engine.specs import FieldRow
 #: What a value did not fit, as (field, value, why).
 Problems = list[tuple[str, Any, str]]
 #: (lead, answers, out, blank, bad, cut): fills `out` and `blank`, or says in `bad` what does not fit.
-Fill = Callable[
-    [Mapping[str, Any], Mapping[str, Answer], dict[str, Any], dict[str, Any], Problems, list[Notice]], None
-]
+Fill = Callable[[Mapping[str, Any], Mapping[str, Answer], dict[str, Any], dict[str, Any], Problems, list[Notice]], None]
 
 
 @dataclass(frozen=True, slots=True)

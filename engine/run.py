@@ -13,27 +13,24 @@ from typing import Any
 from engine import check
 from engine.adapters import Adapter, Context, Source, Vendor
 from engine.codes import NOTICES
-from engine.errors import AbortRun, EngineError, RetryLater, RunStopped, SpecError, VendorUnavailable
-from engine.expressions import Names, function, parse, suggestion
+from engine.errors import AbortRun, EngineError, RunStopped, SpecError
+from engine.expressions import function, parse
 from engine.limits import LimitedGate
-from engine.mapping import Compiled, compile_mapping
 from engine.plugins import Plugins, build
-from engine.records import Failure, Field, Lead
-from engine.remote import Reader
+from engine.prepare import prepared
+from engine.records import Failure, Lead
 from engine.settings import resolve
-from engine.specs import Integration, Rule
+from engine.specs import Integration
 from engine.stages.base import Circumstances, Stage, Tallies
 from engine.stages.bulk import BulkStage
 from engine.stages.capture import CaptureStage, column_plan
 from engine.stages.enrich import EnrichStage, Waterfall, WaterfallStep
 from engine.stages.enroll import EnrollStage
-from engine.stages.map import Keys, MapStage
+from engine.stages.map import MapStage
 from engine.stages.match import MatchStage
 from engine.stages.sync import SyncStage
 from engine.state import Store
 
-#: How often the vendor is asked for its field list before the run is put off.
-CONNECT_TRIES = 3
 SCHEMA_VERSION = 1
 _WAITING = ("captured", "enriched", "mapped", "matched", "unknown", "written")
 
@@ -208,52 +205,6 @@ class Run:
             steps.append(WaterfallStep(spec, enricher, applies))
         return Waterfall(self.circumstances, steps, self._sleep)
 
-    def _mapping(self, vendor: Vendor) -> tuple[Compiled, Keys]:
-        """Sign in, read the live field list and the programs, and compile. Raises AbortRun."""
-        names = check.names_of(self.integration, self.plugins)
-        rules = check.rules_of(self.integration, type(vendor))
-        keep = self.integration.destination.refresh_after
-        reader = Reader(vendor, self.store.catalog, keep, self.now)
-        for attempt in range(CONNECT_TRIES):
-            try:
-                vendor.connect()
-                mapping = self._compiled(reader, names, rules, fresh=False)
-                break
-            except RunStopped:
-                raise
-            except RetryLater as error:
-                if attempt == CONNECT_TRIES - 1:
-                    raise VendorUnavailable(
-                        f"{vendor.name} cannot be reached: {error.what}",
-                        where=error.where,
-                        fix="See that `destination.config` names the right host, then run the same command again.",
-                    ) from error
-                self._sleep(error.after)
-        return mapping, Keys([(rule, function(parse(rule.value, names), names)) for rule in rules])
-
-    def _compiled(self, reader: Reader, names: Names, rules: Sequence[Rule], *, fresh: bool) -> Compiled:
-        """The mapping for what the vendor has; what was remembered of it is read anew before it makes leads fail."""
-        remote = reader.remote(self.integration.mapping, fresh=fresh)
-        mapping = compile_mapping(self.integration.mapping, names, remote)
-        keys = type(reader.vendor).keys
-        fields: Mapping[str, Field] = {field.name: field for field in remote.fields or ()}
-        strange = [
-            (index, rule.by)
-            for index, rule in enumerate(rules)
-            if rule.by not in keys and not (rule.by in fields and fields[rule.by].searchable)
-        ]
-        if (mapping.doubtful or strange) and not fresh:
-            return self._compiled(reader, names, rules, fresh=True)
-        if strange:
-            index, by = strange[0]
-            searchable = [*keys, *(name for name, field in fields.items() if field.searchable)]
-            raise SpecError(
-                f"{reader.vendor.name} cannot find leads by {by!r}",
-                where=self.integration.place(f"matching.{index}.by"),
-                fix=suggestion(by, searchable) or f"It can by {', '.join(searchable)}.",
-            )
-        return mapping
-
     # Driving ----------------------------------------------------------------------------------------------------
 
     def _drive(self, source: Source | None, vendor: Vendor) -> None:
@@ -262,7 +213,8 @@ class Run:
         stages: list[Stage] = [CaptureStage(run, source)] if source else []
         try:
             try:
-                mapping, keys = self._mapping(vendor)
+                catalog = self.store.catalog
+                mapping, keys = prepared(self.integration, self.plugins, vendor, catalog, self.now, self._sleep)
                 waterfall = self._waterfall()
             except EngineError:
                 # What can be read is kept, though nothing can be sent: standard input is not there a second time.
@@ -287,13 +239,13 @@ class Run:
         """The stages that talk to the vendor."""
         assert self.circumstances is not None  # noqa: S101 - set by the only caller
         run, threshold = self.circumstances, self.integration.destination.bulk_from
-        match, enroll = MatchStage(run, vendor), EnrollStage(run, vendor)
         if vendor.bulk is None:
             if self.bulk or threshold is not None:
                 run.note(f"{vendor.name} has no bulk import: leads go the ordinary way")
-            return [match, SyncStage(run, vendor), enroll]
+            return [MatchStage(run, vendor), SyncStage(run, vendor), EnrollStage(run, vendor)]
+        # Made first, so that what an import may still write has its keys before anything that only waits.
         files = BulkStage(run, vendor, vendor.bulk, threshold=threshold, forced=self.bulk)
-        return [match, files, SyncStage(run, vendor, files.keeps), enroll]
+        return [MatchStage(run, vendor), files, SyncStage(run, vendor, files.keeps), EnrollStage(run, vendor)]
 
     def _loop(self, stages: Sequence[Stage]) -> None:
         """Step every stage in turn until nothing is left to do. Raises the first AbortRun, after settling the rest."""

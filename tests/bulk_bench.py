@@ -16,7 +16,7 @@ from engine.stages.capture import CaptureStage
 from engine.stages.enroll import EnrollStage
 from engine.stages.sync import SyncStage
 from engine.state import Store
-from engine.state.queue import Job, Mapped
+from engine.state.moves import Job, Mapped
 from tests.unit_helpers import Depot, open_csv, write_csv, write_spec
 
 #: Steps after which a bench takes a run for one that never ends.

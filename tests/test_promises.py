@@ -71,9 +71,7 @@ def test_an_answer_that_is_none_makes_the_outcome_unknown_and_creates_nobody_twi
     _delivered(bench, vendor, 4)
 
 
-def test_a_lead_whose_calls_are_never_answered_fails_alone_and_a_retry_delivers_it(
-    bench: Any, person: Any
-) -> None:
+def test_a_lead_whose_calls_are_never_answered_fails_alone_and_a_retry_delivers_it(bench: Any, person: Any) -> None:
     lost = {"match": WRITE["marketo"], "contains": "ada7@", "drop": "before", "times": -1}
     box = bench.marketo(faults=[lost])
     bench.leads([person(number) for number in range(40)])

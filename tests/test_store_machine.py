@@ -18,7 +18,7 @@ from engine.stages import reconcile
 from engine.stages.base import Circumstances
 from engine.stages.capture import CaptureStage
 from engine.state import Store
-from engine.state.queue import Enriched, Job, Mapped, Matched, Sent
+from engine.state.moves import Enriched, Job, Mapped, Matched, Sent
 from tests.unit_helpers import adds_up, all_leads, write_spec
 
 HELD = ("enriching", "matching", "submitting", "sending", "resolving", "enrolling")

@@ -167,16 +167,21 @@ def status(integration: str | None, state: Path, as_json: bool) -> None:
         name = chosen(store, integration)
         totals, written = store.reports.totals(name), store.reports.written(name)
         groups = reconciling.groups(store, name)
-        last = store.runs.last(name)
+        last, imports = store.runs.last(name), store.imports.under_way(name)
         if as_json:
             print_json({"schema_version": 1, "integration": name, "totals": totals, "written": written,
                         "last_run": {"run": last.id, "status": last.status, "exit_code": last.exit_code,
                                      "message": last.message} if last else None,
+                        "imports": imports,
                         "groups": [group.as_json() for group in groups]})  # fmt: skip
             return
         out = console()
         out.print(f"[bold]{name}[/bold]" + (f"  last run {last.id}: {last.status}" if last else ""))
         print_totals(totals, written)
+        for each in imports:
+            out.print(
+                f"  import {each['ticket']} of {counted(each['leads'], 'lead')} ({each['what']}): {each['state']}"
+            )
         if groups:
             print_groups(groups)
         others = [other for other in store.runs.integrations() if other != name]

@@ -23,7 +23,7 @@ from engine.stages.match import keys_of
 from engine.stages.outcomes import person_sent, place_sent
 from engine.stages.sync import MAX_UNSETTLED, record
 from engine.state.imports import ImportRow
-from engine.state.queue import Job, Sent
+from engine.state.moves import Job, Sent
 
 #: How often in a row a question after an import may go wrong.
 MAX_TRIES = 6

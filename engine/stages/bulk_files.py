@@ -10,7 +10,7 @@ from engine.records import Delivery, Membership
 from engine.stages.base import KeysInHand
 from engine.stages.match import decision, keys_of, route_of
 from engine.stages.outcomes import what_of
-from engine.state.queue import Job
+from engine.state.moves import Job
 
 #: A row of a file: a lead, and the place that it is given where the file gives places.
 Row = tuple[Job, Membership | None]

@@ -10,7 +10,7 @@ from engine.errors import NotTaken, RetryLater
 from engine.records import Failure, Found
 from engine.stages.match import by_of, decision, route_of
 from engine.stages.outcomes import MAX_ATTEMPTS
-from engine.state.queue import Job, Sent
+from engine.state.moves import Job, Sent
 
 
 @dataclass(frozen=True, slots=True)

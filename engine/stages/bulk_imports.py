@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from engine.adapters import ImportState
 from engine.records import Membership
 from engine.state.imports import ImportRow
-from engine.state.queue import Job
+from engine.state.moves import Job
 
 #: Seconds between two questions after one import grow up to this, where the vendor does not ask for more.
 LONGEST_POLL = 30.0

@@ -23,7 +23,7 @@ from engine.records import Lead, Value
 from engine.specs import Step
 from engine.stages.base import CallingStage, Circumstances
 from engine.state.ledger import Reservation
-from engine.state.queue import Enriched
+from engine.state.moves import Enriched
 
 BATCH = 1_000
 #: How often a call that had no effect is repeated for one lead.

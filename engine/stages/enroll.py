@@ -15,7 +15,7 @@ from engine.records import Failure, Member, Outcome
 from engine.stages.base import CallingStage, Circumstances
 from engine.stages.outcomes import DONE, MAX_ATTEMPTS
 from engine.stages.sync import record
-from engine.state.queue import Place, Sent
+from engine.state.moves import Place, Sent
 
 _Batch = Sequence[Place]
 

@@ -15,7 +15,7 @@ from engine.mapping import Compiled
 from engine.records import Failure, Lead, Write
 from engine.specs import Rule
 from engine.stages.base import Circumstances
-from engine.state.queue import Mapped
+from engine.state.moves import Mapped
 
 BATCH = 1_000
 

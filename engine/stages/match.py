@@ -15,7 +15,7 @@ from engine.adapters import Vendor
 from engine.errors import AbortRun, NotTaken, RetryLater, RunStopped
 from engine.records import Decision, Delivery, Failure, Found, Notice
 from engine.stages.base import CallingStage, Circumstances
-from engine.state.queue import Job, Matched
+from engine.state.moves import Job, Matched
 
 _Batch = Sequence[Job]
 #: How often a look-up is tried before a lead fails.
@@ -98,7 +98,8 @@ class MatchStage(CallingStage[_Batch, Sequence[Reading]]):
         super().__init__(circumstances, vendor.limits.concurrency)
         self._vendor = vendor
         self._limits = vendor.limits
-        for status in ("matched", "importing", "unknown"):
+        # What may still take effect comes before what only waits.
+        for status in ("importing", "unknown", "matched"):
             for job in circumstances.store.queue.jobs(circumstances.run.integration_id, status, MAX_IN_HAND, inf):
                 circumstances.in_hand.take(job.lead_id, keys_of(job))
 

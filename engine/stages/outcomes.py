@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from engine.filters import text
 from engine.records import Failure, Membership, Outcome
 from engine.stages.match import by_of, decision
-from engine.state.queue import Job, Sent
+from engine.state.moves import Job, Sent
 
 #: Sendings of one delivery before its lead fails: enough to cut the largest batch down to one record on the way.
 MAX_ATTEMPTS = 10

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import inf
 from typing import Any, Literal
 
 from engine.adapters import Vendor
@@ -18,7 +17,7 @@ from engine.records import Delivery, Failure, Found, Outcome
 from engine.stages.base import CallingStage, Circumstances
 from engine.stages.match import by_of, decision, keys_of, route_of
 from engine.stages.outcomes import DONE, person_sent
-from engine.state.queue import Job, Sent
+from engine.state.moves import Job, Sent
 
 #: Failures which show that the vendor's fields, programs or lists are not what they were when they were read.
 _NOT_AS_READ = frozenset({"MISSING_REMOTE_FIELD", "CAMPAIGN_NOT_WRITABLE", "INVALID_CAMPAIGN_STATUS"})
@@ -78,16 +77,12 @@ class SyncStage(CallingStage[Batch, list[Outcome]]):
         self._vendor = vendor
         self._limits = vendor.limits
         self._keeps = keeps
-        # An unanswered sending may still take effect: nothing else with its keys is sent until it is looked up.
-        for job in circumstances.store.queue.jobs(circumstances.run.integration_id, "unknown", MAX_UNSETTLED, inf):
-            circumstances.in_hand.take(job.lead_id, keys_of(job))
-        # So may one of another integration on this account; when it is settled, this run need not ask.
+        # What another integration has sent to this account may still take effect until then.
+        integration_id = circumstances.run.integration_id
         self._elsewhere = {
-            f"{by}:{value}": since + (vendor.settle_after if status == "sending" else 0.0)
-            for keys, status, since in circumstances.store.queue.unsettled_elsewhere(
-                circumstances.run.integration_id, vendor.account
-            )
-            for by, value, *_ in keys
+            key: since + (vendor.settle_after if status == "sending" else 0.0)
+            for job, status, since in circumstances.store.imports.unsettled_elsewhere(integration_id, vendor.account)
+            for key in keys_of(job)
         }
 
     # Sending ----------------------------------------------------------------------------------------------------

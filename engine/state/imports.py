@@ -18,7 +18,7 @@ import orjson
 from engine.records import Membership
 from engine.state import remote_ids
 from engine.state.database import Database
-from engine.state.queue import Job
+from engine.state.moves import Job
 
 _OPEN = "state IN ('queued', 'running')"
 _JOB = "l.id, l.key, d.id, d.payload, l.rule, l.attempts"

@@ -2,6 +2,7 @@
 
     captured ─▶ (enriching) ─▶ enriched ─▶ mapped ─▶ (matching) ─▶ matched ─▶ (sending) ─▶ written ─▶ (enrolling)
                                  frozen ─▶ mapped                                └▶ unknown ─▶ (resolving) ─▶ matched
+                                                     matched ─▶ (submitting) ─▶ importing ─▶ written, matched, failed
     from written and (enrolling): cleared
     from anywhere: failed; from outside: ignored, suppressed
 
@@ -13,112 +14,21 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
-from engine.records import Failure, Lead, Membership, Notice, PlaceKind, Value
+from engine.records import Lead
 from engine.redaction import without_secrets
 from engine.state import remote_ids
 from engine.state.captures import restart_stale
 from engine.state.database import Database, marks
 from engine.state.failures import insert_failures, insert_notices, resolve_failures
+from engine.state.moves import Enriched, Job, Mapped, Matched, Place, Sent
 
 #: Deliveries kept in memory between mapping and sending; further ones are read back.
 MAX_PAYLOADS = 10_000
 TERMINAL = ("cleared", "failed", "ignored", "suppressed")
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A lead whose delivery is to be sent: `payload` as the mapping made it, `rule` the matching key to be tried."""
-
-    lead_id: int
-    key: str
-    delivery_id: int
-    payload: Mapping[str, Any]
-    rule: int
-    attempts: int
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A membership to be given: lead, its remote id, program (or list) and status, and the member's own fields."""
-
-    lead_id: int
-    delivery_id: int
-    remote_id: str
-    target: str
-    status: str
-    attempts: int
-    kind: PlaceKind = "program"
-    data: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def group(self) -> tuple[PlaceKind, str, str]:
-        """What places have in common that one call can give."""
-        return self.kind, self.target, self.status
-
-
-@dataclass(slots=True)
-class Mapped:
-    """What the mapping made of one lead: a payload and the lead's next status, or a failure."""
-
-    lead_id: int
-    status: str
-    payload: Mapping[str, Any] | None = None
-    failure: Failure | None = None
-    memberships: Sequence[Membership] = ()
-    notices: Sequence[Notice] = ()
-
-
-@dataclass(slots=True)
-class Matched:
-    """What reading a lead's record made of it: a completed payload if one was needed, the rule to send by, a failure.
-
-    `forget_id`: the known id names no record.
-    """
-
-    job: Job
-    payload: Mapping[str, Any] | None = None
-    failure: Failure | None = None
-    rule: int = 0
-    forget_id: bool = False
-    notices: Sequence[Notice] = ()
-
-
-@dataclass(slots=True)
-class Sent:
-    """What became of one sending, and where the lead goes next."""
-
-    lead_id: int
-    delivery_id: int
-    what: str
-    status: str
-    matched_by: str
-    next_status: str
-    remote_id: str | None = None
-    answer: Any = None
-    failure: Failure | None = None
-    not_before: float = 0.0
-    rule: int = 0
-    attempts: int = 0
-    forget_id: bool = False
-    written: bytes | None = None
-    membership: tuple[str, str] | None = None
-    notices: Sequence[Notice] = ()
-
-
-@dataclass(slots=True)
-class Enriched:
-    """What the waterfall made of one lead."""
-
-    lead_id: int
-    data: Mapping[str, Any]
-    values: Sequence[Value] = ()
-    steps: Sequence[tuple[int, str, str, str]] = field(default_factory=tuple)
-    failure: Failure | None = None
 
 
 class Queue:
@@ -186,16 +96,6 @@ class Queue:
             Job(id, key, delivery, self._payloads[delivery], rule, attempts)
             for id, key, delivery, rule, attempts in found
         ]
-
-    def unsettled_elsewhere(self, integration_id: int, account: str) -> list[tuple[list[list[str]], str, float]]:
-        """Matching keys of other integrations' sendings to this account that are in flight or unanswered."""
-        found = self._database.rows(
-            "SELECT d.payload, l.status, l.not_before FROM leads l JOIN deliveries d ON d.id = l.delivery_id"
-            " JOIN runs r ON r.id = d.run_id WHERE l.integration_id <> ? AND r.account = ?"
-            " AND l.status IN ('sending', 'unknown', 'resolving')",
-            [integration_id, account],
-        )
-        return [(orjson.loads(payload)["keys"], status, not_before) for payload, status, not_before in found]
 
     def places(self, integration_id: int, account: str, limit: int, now: float) -> list[Place]:
         """Memberships wanted by leads whose person is written, ordered so that equal ones stand together."""

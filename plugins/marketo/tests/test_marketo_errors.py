@@ -19,7 +19,15 @@ from engine_marketo.errors import (
 from engine_marketo.vendor import MarketoVendor
 
 from engine.codes import CODES as FAILURES
-from engine.errors import CredentialsError, EnvironmentFault, NoAnswer, NotTaken, RetryLater, SpecError, VendorUnavailable
+from engine.errors import (
+    CredentialsError,
+    EnvironmentFault,
+    NoAnswer,
+    NotTaken,
+    RetryLater,
+    SpecError,
+    VendorUnavailable,
+)
 
 #: What Adobe lists: experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/error-codes
 LISTED = """
