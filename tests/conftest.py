@@ -82,9 +82,10 @@ class Clock(threading.Event):
         return self.is_set()
 
     def advance(self, seconds: float) -> None:
-        self.waited += seconds
+        # The vendors first: whoever calls in between has waited long enough for them, too.
         for sandbox in self.sandboxes:
             sandbox.advance(seconds)
+        self.waited += seconds
 
 
 @dataclass(frozen=True)
