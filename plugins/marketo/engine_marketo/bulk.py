@@ -16,9 +16,9 @@ from engine.adapters import Bulk, ImportState
 from engine.errors import NoAnswer, RetryLater
 from engine.records import Delivery, Failure, Field, Membership, Notice, Outcome
 from engine.redaction import redact
-from engine_marketo.account import rows
 from engine_marketo.client import Client
 from engine_marketo.config import Settings
+from engine_marketo.envelope import rows
 from engine_marketo.errors import Refused
 from engine_marketo.import_files import (
     EMAIL,

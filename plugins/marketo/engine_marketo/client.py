@@ -16,8 +16,8 @@ from urllib.parse import urlencode
 from engine.adapters import Context
 from engine.errors import EngineError, NoAnswer, NotTaken, RetryLater, VendorUnavailable
 from engine.http import Reply
-from engine_marketo.account import USAGE, calls_today, quota_reset
 from engine_marketo.config import Settings
+from engine_marketo.envelope import Envelope, envelope_of
 from engine_marketo.errors import (
     BUSY,
     DAILY_QUOTA,
@@ -31,8 +31,8 @@ from engine_marketo.errors import (
     unclear,
 )
 from engine_marketo.tokens import Tokens
+from engine_marketo.usage import USAGE, calls_today, quota_reset
 
-Envelope = Mapping[str, Any]
 Params = Mapping[str, str] | Sequence[tuple[str, str]]
 
 #: The vendor refuses a URI above 8 KB; longer queries travel as a form. The margin is for the host and the headers.
@@ -168,7 +168,7 @@ class Client:
             # A read has no effect that could be unknown.
             raise RetryLater(error.what, where=error.where, why=error.why, after=error.after) from error
         self._date = reply.headers.get("date", "")
-        envelope = _envelope(reply)
+        envelope = envelope_of(reply)
         # Adobe's support asks for the request id, so it is always noted.
         self._context.log.debug("marketo %s %s: request id %s", method, site.path, (envelope or {}).get("requestId"))
         return envelope, reply
@@ -222,12 +222,6 @@ class Client:
 
 def _pairs(params: Params | None) -> list[tuple[str, str]]:
     return list(params.items()) if isinstance(params, Mapping) else list(params or ())
-
-
-def _envelope(reply: Reply) -> Envelope | None:
-    """The body as an envelope with a boolean `success`; None where it is none."""
-    body = reply.json()
-    return body if isinstance(body, Mapping) and isinstance(body.get("success"), bool) else None
 
 
 def _reason(envelope: Envelope) -> Reason:

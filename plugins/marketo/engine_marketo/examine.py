@@ -11,10 +11,12 @@ from email.utils import parsedate_to_datetime
 
 from engine.adapters import Context, Examined
 from engine.errors import CredentialsError, EngineError, RetryLater, SpecError
-from engine_marketo.account import USAGE, calls_today, check_partition, partitions, time_of
-from engine_marketo.client import Client, Envelope
+from engine_marketo.client import Client
 from engine_marketo.config import Settings
+from engine_marketo.envelope import Envelope
 from engine_marketo.errors import Refused
+from engine_marketo.partitions import check_partition, partitions
+from engine_marketo.usage import USAGE, calls_today, time_of
 
 #: Seconds by which two clocks may differ before times that one of them gave mislead.
 CLOCKS_APART = 60.0

@@ -13,10 +13,10 @@ from typing import Any
 
 from engine.errors import AbortRun, CredentialsError, RetryLater, RunStopped
 from engine.records import Field
-from engine_marketo.account import rows
 from engine_marketo.batches import objects
 from engine_marketo.client import Client
 from engine_marketo.config import Settings
+from engine_marketo.envelope import rows
 from engine_marketo.errors import Refused
 
 #: Characters of a string field of which describe gives no length, and bytes of a text field.

@@ -11,10 +11,10 @@ from dataclasses import replace
 import orjson
 
 from engine.records import Outcome, Status
-from engine_marketo.account import rows
 from engine_marketo.batches import not_sent, row_outcome, send_in_parts
 from engine_marketo.client import Client
 from engine_marketo.config import Settings
+from engine_marketo.envelope import rows
 from engine_marketo.errors import LEAD_GONE, Refused
 from engine_marketo.lookup import is_id
 

@@ -13,10 +13,10 @@ from typing import Any
 
 from engine.errors import RetryLater
 from engine.records import Delivery, Found
-from engine_marketo.account import partitions
 from engine_marketo.client import Client
 from engine_marketo.config import Settings
 from engine_marketo.errors import Reason, Refused
+from engine_marketo.partitions import partitions
 
 PATH = "/rest/v1/leads.json"
 #: Filter values that one read takes.

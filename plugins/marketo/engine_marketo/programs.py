@@ -14,10 +14,10 @@ import orjson
 
 from engine.errors import CredentialsError, NoAnswer, RetryLater, RunStopped
 from engine.records import Field, Member, Outcome, Program, Status
-from engine_marketo.account import rows
 from engine_marketo.batches import MAX_BODY, fitting, not_sent, objects, row_outcome, send_in_parts
 from engine_marketo.client import Client
 from engine_marketo.config import Settings
+from engine_marketo.envelope import rows
 from engine_marketo.errors import Endpoint, Refused
 from engine_marketo.fields import member_fields
 from engine_marketo.lookup import is_id

@@ -9,7 +9,6 @@ from engine.adapters import Bulk, Config, Context, Examined, Vendor
 from engine.codes import VendorCode
 from engine.limits import Limits
 from engine.records import Delivery, Field, Found, Member, Outcome, Program
-from engine_marketo.account import check_partition, partitions
 from engine_marketo.bulk import BulkImport
 from engine_marketo.client import Client
 from engine_marketo.codes import CODES
@@ -19,6 +18,7 @@ from engine_marketo.fields import describe
 from engine_marketo.leads import LeadWriter
 from engine_marketo.lists import Lists
 from engine_marketo.lookup import LeadReader
+from engine_marketo.partitions import check_partition, partitions
 from engine_marketo.programs import Programs
 from engine_marketo.schema import CONFIG_SCHEMA
 
