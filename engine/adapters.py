@@ -205,14 +205,17 @@ class Vendor(Adapter):
     """A marketing automation tool that leads are written to. One `Outcome` per record, in the order given.
 
     `keys`: the match keys it understands, as matching rules name them. `field_keys`: a rule may also name a field that
-    is `searchable`. `searched`: keys whose record is looked up before it is written, because a write by them cannot
-    create it. `actions`: what a matching rule may allow. `codes`: the vendor's error codes and what each becomes, for
-    people. `has_programs`, `has_lists`: what leads can be put in.
+    is `searchable`. `named`: keys that name a record, so that a write by them cannot create one; `searched`: those of
+    them whose record is looked up before it is written. `actions`: what a matching rule may allow. `on_create`: fields
+    can be written on creation only. `codes`: the vendor's error codes and what each becomes, for people.
+    `has_programs`, `has_lists`: what leads can be put in.
     """
 
     keys: ClassVar[tuple[str, ...]]
     field_keys: ClassVar[bool] = False
+    named: ClassVar[tuple[str, ...]] = ()
     searched: ClassVar[tuple[str, ...]] = ()
+    on_create: ClassVar[bool] = False
     actions: ClassVar[tuple[str, ...]] = ("upsert",)
     codes: ClassVar[Sequence[VendorCode]] = ()
     has_programs: ClassVar[bool] = False

@@ -128,7 +128,7 @@ def _check_matching(finder: _Finder, vendor: type[Vendor] | None, names: Names) 
         if vendor is not None and rule.action not in vendor.actions:
             can = f"It can {', '.join(vendor.actions)}."
             finder.problem(f"{vendor.name} cannot {rule.action}", f"{at}.action", can)
-        if vendor is not None and rule.by in vendor.searched and rule.action == "create_only":
+        if vendor is not None and rule.by in vendor.named and rule.action == "create_only":
             finder.problem(f"{rule.by} names a record that exists, so nothing can be created by it", f"{at}.action")
         if rule in seen:
             finder.problem(f"the rule by {rule.by} stands twice", at, "Remove one.")
@@ -145,6 +145,8 @@ def _check_mapping(finder: _Finder, vendor: type[Vendor] | None, names: Names) -
         finder.expression(row.value, names, at)
         if row.when:
             finder.expression(row.when, names, f"{at}.when")
+        if row.write == "on_create" and vendor is not None and not vendor.on_create:
+            finder.problem(f"{row.target}: {vendor.name} cannot write on creation only", at, "Use if_blank.")
         if row.write == "if_blank" and row.empty == "clear":
             finder.problem(f"{row.target}: a field that is written only where it is empty cannot be cleared", at)
     for qualifier in mapping.qualifiers:
@@ -166,7 +168,7 @@ def _check_mapping(finder: _Finder, vendor: type[Vendor] | None, names: Names) -
             finder.expression(row.value, names, f"{at}.fields.{row.target}")
             if row.when:
                 finder.expression(row.when, names, f"{at}.fields.{row.target}.when")
-            if row.write == "if_blank":
+            if row.write != "overwrite":
                 finder.problem("a member's field is always overwritten", f"{at}.fields.{row.target}", "Remove `write`.")
         if not program.status and not program.qualifier:
             finder.problem("the program has neither `status` nor `status_from`", at)

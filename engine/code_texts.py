@@ -133,6 +133,12 @@ TEXTS: Mapping[str, Text] = {
         "sync", "given up after 6 attempts: no answer within the time allowed",
         (_DOCTOR,),
     ),
+    "VALUE_NOT_STORED": Text(
+        ("The value is none of the field's predefined ones, or cannot be read as its type, and was dropped silently.",
+         "A sync with the CRM or a rule at the vendor put another value back at once."),
+        "sync", "Booth_Rating__c: sent 'Hot', stored ''",
+        (_DOCTOR,),
+    ),
     "PLUGIN_ERROR": Text(
         ("A vendor plugin, an enricher or a filter has a fault that this lead shows.",
          "A plugin was written for another version of the engine."),
@@ -152,6 +158,7 @@ NOTICE_ADVICE: Mapping[str, str] = {
     "the address in the source.",
     "RECORD_ID_GONE": "Nothing, where the record was deleted or merged on purpose; else restore it at the vendor.",
     "VALUE_TRUNCATED": "Nothing, or make the field longer at the vendor, or shorten the text in the expression.",
+    "RECORD_ID_CHANGED": "Merge the records that share the key, or match by the record's id first.",
     "DUPLICATES_RESOLVED": "Merge the duplicates at the vendor; until then the one that was changed last is written.",
     "IMPORT_WARNING": "Read the vendor's message with the lead; the lead itself was imported.",
 }

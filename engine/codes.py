@@ -84,6 +84,8 @@ CODES: dict[str, Code] = _table(
          retryable=True),
     Code("UNKNOWN_OUTCOME", "A write was sent and never answered, and looking it up did not settle it.", "vendor",
          "Retry: the record is looked up again before anything is written.", retryable=True),
+    Code("VALUE_NOT_STORED", "The vendor reported success, and yet does not hold a value that was sent.", "admin",
+         "See why the field does not take the value (its type, its options, a rule that sets it back), and retry."),
     Code("PLUGIN_ERROR", "A plugin broke on this lead.", "admin",
          "Report the message to the plugin's author; retry after updating the plugin."),
     Code("UNKNOWN", "The vendor answered with something that is not understood.", "admin",
@@ -101,6 +103,7 @@ NOTICES: dict[str, str] = {
     "MATCH_CONFLICT": "The id and the email address of a lead belong to different records; the id was followed.",
     "RECORD_ID_GONE": "The record with the known id no longer exists; the id was forgotten and the next rule tried.",
     "VALUE_TRUNCATED": "A text was longer than the vendor's field and was cut, as the mapping asks for.",
+    "RECORD_ID_CHANGED": "The key of a lead has come to stand for another record than before, which was written.",
     "DUPLICATES_RESOLVED": "Several records have the key; the one that was changed last was written.",
     "IMPORT_WARNING": "The vendor imported the lead with a warning.",
 }

@@ -14,8 +14,11 @@ from engine.specs import FieldRow
 
 #: What a value did not fit, as (field, value, why).
 Problems = list[tuple[str, Any, str]]
-#: (lead, answers, out, blank, bad, cut): fills `out` and `blank`, or says in `bad` what does not fit.
-Fill = Callable[[Mapping[str, Any], Mapping[str, Answer], dict[str, Any], dict[str, Any], Problems, list[Notice]], None]
+_Bag = dict[str, Any]
+_BAGS = {"overwrite": "out", "if_blank": "blank", "on_create": "fresh"}
+#: (lead, answers, out, blank, fresh, bad, cut): fills the bags by how rows are written (`blank`: if blank, `fresh`: on
+#: creation), or says in `bad` what does not fit.
+Fill = Callable[[Mapping[str, Any], Mapping[str, Answer], _Bag, _Bag, _Bag, Problems, list[Notice]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ def compile_rows(rows: Sequence[FieldRow], names: Names, known: Mapping[str, Fie
     """Compile rows for the vendor's fields, as far as these are known. Raises ExpressionError."""
     namespace = names.namespace()
     namespace.update({"Exception": Exception, "str": str, "len": len, "cut_text": cut})
-    lines = ["def fill(lead, answers, out, blank, bad, cut):", "    get = lead.get"]
+    lines = ["def fill(lead, answers, out, blank, fresh, bad, cut):", "    get = lead.get"]
     used: set[str] = set()
     for index, row in enumerate(rows):
         expression = parse(row.value, names)
@@ -115,7 +118,7 @@ def _source(
 ) -> list[str]:
     """The Python lines of one row. An empty value sends no key, or clears where the row says so; 0 is a value."""
     kind = row.type or (remote.type if remote else "string")
-    bag = "blank" if row.write == "if_blank" else "out"
+    bag = _BAGS[row.write]
     target = repr(row.target)
     body = [f"v = {expression.source}"]
     if row.default is not None:

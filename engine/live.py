@@ -92,7 +92,7 @@ def _check_rows(finder: _Finder, rows: Sequence[FieldRow], fields: Mapping[str, 
         bad: Problems = []
         if literal is not None:
             out: dict[str, Any] = {}
-            compile_rows([literal], finder.names, fields).fill({}, {}, out, out, bad, [])
+            compile_rows([literal], finder.names, fields).fill({}, {}, out, out, out, bad, [])
         for name, value, why in bad:
             finder.problem(f"{name}: {shown(value)} {why}", place)
 

@@ -12,7 +12,7 @@ from engine.filters import fold
 from engine.records import Answer, Failure, Field, Lead, Membership, Notice, Program, Write
 from engine.specs import ListRow, MappingSpec, ProgramRow, QualifierRow
 
-_NO_ROWS = Rows(lambda lead, answers, out, blank, bad, cut: None, frozenset(), False)
+_NO_ROWS = Rows(lambda lead, answers, out, blank, fresh, bad, cut: None, frozenset(), False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,8 @@ class Compiled:
         blank: dict[str, Any] = {}
         bad: Problems = []
         cut: list[Notice] = []
-        self._fields.fill(fields, lead.qualifiers, out, blank, bad, cut)
+        fresh: dict[str, Any] = {}
+        self._fields.fill(fields, lead.qualifiers, out, blank, fresh, bad, cut)
         if bad:
             return problem(bad)
         for row, fit in self._qualifiers:
@@ -74,7 +75,7 @@ class Compiled:
             found = _membership(program, lead, remote)
             if isinstance(found, Membership) and program.fields:
                 data: dict[str, Any] = {}
-                rows.fill(fields, lead.qualifiers, data, data, bad, cut)
+                rows.fill(fields, lead.qualifiers, data, data, data, bad, cut)
                 found = problem(bad) if bad else Membership(found.target, found.status, data)
             if isinstance(found, Failure):
                 return found
@@ -83,7 +84,7 @@ class Compiled:
         for place in self._lists:
             if _scans(lead, place.event) >= max(1, place.min_scans):
                 memberships.append(Membership(place.list_id, kind="list"))
-        return Write(out, blank, tuple(memberships), tuple(cut))
+        return Write(out, blank, tuple(memberships), tuple(cut), fresh)
 
 
 def compile_mapping(spec: MappingSpec, names: Names, remote: Remote) -> Compiled:

@@ -149,15 +149,17 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """What the mapping makes of one lead. `if_blank` values go only where the remote field is empty.
+    """What the mapping makes of one lead.
 
-    A None among the fields clears the remote field.
+    `if_blank` values go only where the remote field is empty, `on_create` values only to a record that this write
+    creates. A None among the fields clears the remote field.
     """
 
     fields: dict[str, Any]
     if_blank: dict[str, Any] = field(default_factory=dict)
     memberships: tuple[Membership, ...] = ()
     notices: tuple[Notice, ...] = ()
+    on_create: dict[str, Any] = field(default_factory=dict)
 
 
 Action = Literal["upsert", "create_only", "update_only"]
@@ -182,11 +184,15 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One record of a vendor call: the lead, its decision and the fields to write."""
+    """One record of a vendor call: the lead, its decision and the fields to write.
+
+    `on_create`: further fields, for a record that this write creates and for no other.
+    """
 
     lead_id: int
     decision: Decision
     fields: Mapping[str, Any]
+    on_create: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

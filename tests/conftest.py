@@ -71,6 +71,7 @@ class Clock(threading.Event):
     def __init__(self) -> None:
         super().__init__()
         self.waited = 0.0
+        self._moving = threading.Lock()
         self.sandboxes: list[Any] = []
 
     def now(self) -> float:
@@ -83,9 +84,10 @@ class Clock(threading.Event):
 
     def advance(self, seconds: float) -> None:
         # The vendors first: whoever calls in between has waited long enough for them, too.
-        for sandbox in self.sandboxes:
-            sandbox.advance(seconds)
-        self.waited += seconds
+        with self._moving:
+            for sandbox in self.sandboxes:
+                sandbox.advance(seconds)
+            self.waited += seconds
 
 
 @dataclass(frozen=True)

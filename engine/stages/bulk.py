@@ -351,9 +351,9 @@ class BulkStage(CallingStage[_Call, Any]):
         if places:
             sent = [place_sent(*each, now) for each in zip(jobs, places, outcomes, strict=True)]
         else:
-            searched = self._vendor.searched
+            named = self._vendor.named
             sent = [
-                person_sent(job, outcome, now, settle_after=settle_after, searched=searched, needs_id=False)
+                person_sent(job, outcome, now, settle_after=settle_after, named=named, needs_id=False)
                 for job, outcome in zip(jobs, outcomes, strict=True)
             ]
         for start in range(0, len(sent), _STORED_AT_ONCE):

@@ -122,7 +122,7 @@ class MapStage:
         try:
             found = self._mapping.apply(lead)
             keys = self._keys.of(lead) if isinstance(found, Write) else found
-            packed = orjson.dumps([found.fields, found.if_blank]) if isinstance(found, Write) else b""
+            packed = _packed(found) if isinstance(found, Write) else b""
         except Exception as error:
             # A filter of a third party may raise anything; one lead must not stop the others.
             self._run.log.exception("mapping lead %s broke", lead.id)
@@ -135,6 +135,8 @@ class MapStage:
         payload: dict[str, Any] = {"fields": write.fields, "keys": keys, "digest": digest.hex()}
         if write.if_blank:
             payload["if_blank"] = write.if_blank
+        if write.on_create:
+            payload["on_create"] = write.on_create
         places = write.memberships
         if places:
             payload["memberships"] = [(place.target, place.status) for place in places]
@@ -144,3 +146,8 @@ class MapStage:
         if self._hold and not lead.released:
             ready = "frozen"
         return Mapped(lead.id, ready, payload, memberships=places, notices=write.notices)
+
+
+def _packed(write: Write) -> bytes:
+    """What of a write is compared with what was sent before; what is for new records only changes no known one."""
+    return orjson.dumps([write.fields, write.if_blank])

@@ -148,7 +148,7 @@ class MatchStage(CallingStage[_Batch, Sequence[Reading]]):
         Returns whether that key is to be read too.
         """
         key = decision(reading.job, reading.rule)
-        named = key.by in self._vendor.searched
+        named = key.by in self._vendor.named
         if not named and key.action != "update_only":
             return False
         reading.gone |= named

@@ -21,13 +21,13 @@ def person_sent(
     now: float,
     *,
     settle_after: float,
-    searched: Sequence[str] = (),
+    named: Sequence[str] = (),
     waiting: str = "matched",
     needs_id: bool = True,
 ) -> Sent:
     """What became of writing a person.
 
-    settle_after: seconds after which an unanswered write can no longer take effect. searched: the keys that name a
+    settle_after: seconds after which an unanswered write can no longer take effect. named: the keys that name a
     record. waiting: where a lead goes back to that is to be tried again. needs_id: a person who is to get a membership
     must have got a remote id; an import gives none.
     """
@@ -45,7 +45,7 @@ def person_sent(
         case "failed":
             sent.failure = outcome.failure
         case "missing":
-            sent.forget_id = by in searched
+            sent.forget_id = by in named
             if job.rule + 1 < len(job.payload["keys"]):
                 sent.next_status, sent.rule = "matched", job.rule + 1
             else:

@@ -142,7 +142,10 @@ class SyncStage(CallingStage[Batch, list[Outcome]]):
         return [*full, *rest][:free]
 
     def _send(self, batch: Batch) -> list[Outcome]:
-        deliveries = [Delivery(job.lead_id, decision(job), job.payload["fields"]) for job in batch.jobs]
+        deliveries = [
+            Delivery(job.lead_id, decision(job), job.payload["fields"], job.payload.get("on_create") or {})
+            for job in batch.jobs
+        ]
         return guarded(self._vendor.sync, deliveries)
 
     def _resolve(self, batch: Batch) -> list[Outcome]:
@@ -190,7 +193,7 @@ class SyncStage(CallingStage[Batch, list[Outcome]]):
     def _sent(self, job: Job, outcome: Outcome, waiting: str = "matched") -> Sent:
         vendor = self._vendor
         return person_sent(job, outcome, self._run.now(), settle_after=vendor.settle_after,
-                           searched=vendor.searched, waiting=waiting)  # fmt: skip
+                           named=vendor.named, waiting=waiting)  # fmt: skip
 
 
 def _later(job: Job, status: str, not_before: float, *, attempts: int) -> Sent:

@@ -18,7 +18,7 @@ from typing import Any
 
 import orjson
 
-from engine.records import Lead
+from engine.records import Lead, Notice
 from engine.redaction import without_secrets
 from engine.state import remote_ids
 from engine.state.captures import restart_stale
@@ -237,7 +237,7 @@ class Queue:
                 ],
             )
             persons = {s.lead_id: s.remote_id for s in results if s.remote_id and s.what == "person"}
-            remote_ids.remember(db, account, persons, now)
+            changed = remote_ids.remember(db, account, persons, now)
             remote_ids.forget(db, account, [s.lead_id for s in results if s.forget_id])
             db.executemany(
                 "UPDATE memberships SET state = 'done' WHERE lead_id = ? AND program_id = ? AND status = ?",
@@ -256,6 +256,8 @@ class Queue:
             )
             insert_failures(db, run_id, "sync", [(s.lead_id, s.failure) for s in results if s.failure], now)
             insert_notices(db, run_id, [(s.lead_id, s.notices) for s in results if s.notices], now)
+            moved = [(lead, [_other_record(old, persons[lead])]) for lead, old in changed.items()]
+            insert_notices(db, run_id, moved, now)
             for sent in results:
                 self._payloads.pop(sent.delivery_id, None)
             _finish_written(db, [s.lead_id for s in results if s.next_status == "written"])
@@ -314,6 +316,10 @@ def _lead(id: int, key: str, data: str, digest: bytes | None, released: int, rem
 
 def _json(value: Any) -> str | None:
     return None if value is None else without_secrets(orjson.dumps(value, default=str).decode())
+
+
+def _other_record(old: str, new: str) -> Notice:
+    return Notice("RECORD_ID_CHANGED", f"was record {old}, is now {new}")
 
 
 def _finish_written(db: sqlite3.Connection, leads: Sequence[int]) -> None:

@@ -11,8 +11,8 @@ from engine.state.database import marks
 JOIN = "remote_ids r ON r.key_hash = l.key_hash AND r.key = l.key AND r.account = ?"
 
 
-def remember(db: sqlite3.Connection, account: str, ids: Mapping[int, str], now: float) -> None:
-    """Store remote ids by lead."""
+def remember(db: sqlite3.Connection, account: str, ids: Mapping[int, str], now: float) -> dict[int, str]:
+    """Store remote ids by lead; returns those that leads had before and that are other ones now."""
     stored: dict[int, tuple[int, str]] = {
         lead: (row, remote_id)
         for lead, row, remote_id in db.execute(
@@ -20,15 +20,17 @@ def remember(db: sqlite3.Connection, account: str, ids: Mapping[int, str], now: 
             [account, *ids],
         )
     }
+    changed = {lead: remote_id for lead, (_, remote_id) in stored.items() if ids[lead] != remote_id}
     db.executemany(
         "UPDATE remote_ids SET remote_id = ?, at = ? WHERE id = ?",
-        [(ids[lead], now, row) for lead, (row, remote_id) in stored.items() if ids[lead] != remote_id],
+        [(ids[lead], now, stored[lead][0]) for lead in changed],
     )
     db.executemany(
         "INSERT INTO remote_ids (account, key, key_hash, remote_id, at) SELECT ?, key, key_hash, ?, ? FROM leads"
         " WHERE id = ?",
         [(account, remote_id, now, lead) for lead, remote_id in ids.items() if lead not in stored],
     )
+    return changed
 
 
 def forget(db: sqlite3.Connection, account: str, leads: Iterable[int]) -> None:

@@ -187,7 +187,8 @@ class Sandbox:
         return time.time() + self._offset
 
     def advance(self, seconds: float) -> None:
-        self._offset += seconds
+        with self.lock:
+            self._offset += seconds
 
     def add_fault(self, **settings: Any) -> Fault:
         fault = Fault(**settings)

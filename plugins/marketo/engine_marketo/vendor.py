@@ -35,6 +35,7 @@ class MarketoVendor(Vendor):
     secrets: ClassVar[tuple[str, ...]] = ("client_secret",)
     keys: ClassVar[tuple[str, ...]] = ("lead_id", "email")
     field_keys: ClassVar[bool] = True
+    named: ClassVar[tuple[str, ...]] = ("lead_id",)
     searched: ClassVar[tuple[str, ...]] = ("lead_id",)
     actions: ClassVar[tuple[str, ...]] = ("upsert", "create_only", "update_only")
     codes: ClassVar[Sequence[VendorCode]] = CODES
