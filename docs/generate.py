@@ -286,7 +286,8 @@ def adapter_reference() -> Iterator[str]:
             yield from (f"Match keys: {keys}; {', '.join(more)}.", "")
         if adapter.secrets:
             names = ", ".join(f"`{key}`" for key in adapter.secrets)
-            yield from (f"Secrets, to be given as `{{env: NAME}}` or `{{file: path}}`: {names}.", "")
+            forms = "`{env: NAME}`, `{file: path}` or `{keyring: SERVICE/NAME}`"
+            yield from (f"Secrets, to be given as {forms}: {names}.", "")
         listed = list(rows(schema, schema))
         yield from table(_HEAD, listed) if listed else ("It has no settings.",)
         yield ""

@@ -19,7 +19,8 @@ from typing import Any, ClassVar, Literal
 from engine.codes import VendorCode
 from engine.http import Http
 from engine.limits import Gate, Limits, OpenGate
-from engine.records import Delivery, Field, Found, Member, Membership, Outcome, Program, RawLead
+from engine.records import Decision, Delivery, Field, Found, Member, Membership, Outcome, Program, RawLead
+from engine.settings import NoSecrets, Secrets
 
 #: The adapter interface that this engine speaks; an adapter states the one it was written for.
 API_VERSION = 1
@@ -34,6 +35,7 @@ class Context:
     now: the time, Unix seconds. sleep: waits that many seconds. folder: relative paths start here.
     gate: the limits declared by the adapter, enforced; `http(base_url)` opens a client that goes through it.
     min_confidence: what the spec's step asks of an enricher's values, 0 to 1, so that it can be asked of the provider.
+    secrets: the settings where the spec keeps them, to read again, lock and write back one that changes during a run.
     """
 
     now: Callable[[], float] = time.time
@@ -41,6 +43,7 @@ class Context:
     folder: Path = field(default_factory=Path)
     gate: Gate = field(default_factory=OpenGate)
     min_confidence: float = 0.0
+    secrets: Secrets = field(default_factory=NoSecrets)
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("engine"))
 
     def http(self, base_url: str, *, timeout: float = 30.0, max_bytes: int = 32 * 2**20) -> Http:
@@ -229,6 +232,14 @@ class Vendor(Adapter):
         """Names the remote account: remote ids, quotas and rate windows belong to it. No secret in it."""
 
     @property
+    def catalog(self) -> str:
+        """What its fields, programs and lists are remembered under: the account, and `|` with settings behind it.
+
+        Settings belong to it that change what is read, such as which fields count as writable.
+        """
+        return self.account
+
+    @property
     @abstractmethod
     def limits(self) -> Limits:
         """What the vendor allows; the engine keeps to it."""
@@ -265,6 +276,10 @@ class Vendor(Adapter):
         """
         self.connect()
         return [Examined("signed in", ok=True), Examined("fields", ok=True, detail=f"{len(self.fields())} fields")]
+
+    def can_ask(self, decision: Decision) -> bool:
+        """Whether a record can be looked up by this key; what cannot be asked for is not known to be absent."""
+        return True
 
     @abstractmethod
     def look_up(self, deliveries: Sequence[Delivery], fields: Sequence[str]) -> Sequence[Sequence[Found]]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from engine.filters import text
 
 #: One address, ASCII, as every vendor takes it; finer rules are the vendor's own.
-EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,63}")
-_INTEGER = re.compile(r"[+-]?\d{1,18}")
+EMAIL = re.compile(
+    r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+(?:[A-Za-z]{2,63}|xn--[A-Za-z0-9-]{1,59})"
+)
+_INTEGER = re.compile(r"[+-]?\d{1,19}")
 _CURRENCY = re.compile(r"^(?:[A-Z]{3}|[$€£¥])\s*(?=[\d.+-])|(?<=\d)\s*(?:[A-Z]{3}|[$€£¥])$")
 _TRUE = frozenset({"true", "yes", "y", "1", "on"})
 _FALSE = frozenset({"false", "no", "n", "0", "off"})
@@ -36,7 +38,7 @@ def integer(value: Any) -> int:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     found = text(value).strip()
-    if _INTEGER.fullmatch(found) is None:
+    if _INTEGER.fullmatch(found) is None or not -(2**63) <= int(found) < 2**63:
         raise ValueError("is no whole number")
     return int(found)
 
@@ -70,7 +72,7 @@ def iso_date(value: Any) -> str:
     """A date as YYYY-MM-DD; a date with a time loses its time."""
     found = text(value).strip()
     try:
-        return date.fromisoformat(found[:10]).isoformat()
+        return datetime.fromisoformat(found).date().isoformat()
     except ValueError:
         raise ValueError("is no date of the form YYYY-MM-DD") from None
 

@@ -18,7 +18,7 @@ _RECOVERIES: Mapping[Recovery, str] = {
     "look_up": "whether it took effect is unknown, so the record is read back first",
     "divide": "the batch is divided until the record at fault stands alone",
     "fix": "the lead fails until somebody changes data or configuration",
-    "stop": "the run ends; no call is made until somebody has acted",
+    "stop": "the run ends; the next one needs somebody to act first, or a day's quota to be given anew",
     "done": "it counts as done",
 }
 _LEVELS: Mapping[Level, str] = {"call": "a whole call", "record": "one record", "both": "a whole call or one record"}

@@ -15,12 +15,13 @@ import orjson
 
 from engine import specs
 from engine.adapters import Context, Vendor
-from engine.errors import RetryLater, SpecError, VendorUnavailable
+from engine.errors import NotTaken, RetryLater, SpecError, VendorUnavailable
 from engine.limits import LimitedGate, OpenGate
 from engine.plugins import Plugins, build
+from engine.prepare import BUSY
 from engine.records import Field
 from engine.redaction import remember_secret
-from engine.settings import resolve
+from engine.settings import ReferredSecrets, resolve
 from engine.specs import Integration
 from engine.state import Store
 from engine.state.catalog import FieldKind
@@ -47,7 +48,7 @@ class Connection:
 
         Raises what the vendor raises, and SpecError for member fields of a vendor without programs.
         """
-        account = self.vendor.account
+        account = self.vendor.catalog
         if kind == "member_fields" and not self.vendor.has_programs:
             raise SpecError(f"{self.vendor.name} has no programs, and so no member fields")
         known = self.store.catalog.fields(account, kind) if self.store and not refresh else None
@@ -87,14 +88,17 @@ def opened(
     if isinstance(meant, Integration):
         spec, folder = meant.destination, meant.folder
         adapter, keep = plugins.vendor(spec.use), spec.refresh_after
-        config = resolve(spec.config, adapter.secrets, folder, where="destination.config", place=meant.place)
+        given = spec.config
+        config = resolve(given, adapter.secrets, folder, where="destination.config", place=meant.place)
     else:
         adapter, folder, keep = meant, Path.cwd(), KEEP
         config = settings_of(meant, os.environ)
+        given = {key: {"env": variable(meant.name, key)} for key in config}
+    secrets = ReferredSecrets(given, folder, where="destination.config", sleep=sleep)
     with ExitStack() as stack:
         store = stack.enter_context(Store(state, check=False)) if state.exists() else None
         gate = LimitedGate(store.quotas, now=now, sleep=sleep) if store else OpenGate()
-        vendor = build(adapter, config, Context(now, sleep, folder, gate))
+        vendor = build(adapter, config, Context(now, sleep, folder, gate, secrets=secrets))
         stack.callback(vendor.close)
         if isinstance(gate, LimitedGate):
             gate.declare(vendor.account, vendor.limits)
@@ -105,7 +109,7 @@ def opened(
                 f"{vendor.name} cannot be reached: {error.what}",
                 where=error.where,
                 why=error.why,
-                fix=error.fix or REACH,
+                fix=BUSY if isinstance(error, NotTaken) else error.fix or REACH,
             ) from error
 
 

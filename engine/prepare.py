@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from engine import check
 from engine.adapters import Vendor
-from engine.errors import RetryLater, RunStopped, SpecError, VendorUnavailable
+from engine.errors import NotTaken, RetryLater, RunStopped, SpecError, VendorUnavailable
 from engine.expressions import Names, function, parse, suggestion
 from engine.mapping import Compiled, compile_mapping
 from engine.plugins import Plugins
@@ -18,6 +18,9 @@ from engine.state.catalog import Catalog
 
 #: How often the vendor is asked for its field list before the run is put off.
 CONNECT_TRIES = 3
+#: What to do where a vendor cannot be reached, and where it takes no calls.
+HOST = "See that `destination.config` names the right host, then run the same command again."
+BUSY = "The vendor is busy: run the same command again in a minute."
 
 
 def prepared(
@@ -44,10 +47,12 @@ def prepared(
                 raise VendorUnavailable(
                     f"{vendor.name} cannot be reached: {error.what}",
                     where=error.where,
-                    fix="See that `destination.config` names the right host, then run the same command again.",
+                    fix=error.fix or HOST if not isinstance(error, NotTaken) else BUSY,
                 ) from error
             sleep(error.after)
-    return mapping, Keys([(rule, function(parse(rule.value, names), names)) for rule in rules])
+    compiled = [(rule, function(parse(rule.value, names), names)) for rule in rules]
+    can_update = "update_only" in vendor.actions
+    return mapping, Keys(compiled, finding=lambda by: can_update and by not in vendor.named)
 
 
 def _compiled(
@@ -67,7 +72,7 @@ def _compiled(
         return _compiled(integration, reader, names, rules, fresh=True)
     if strange:
         index, by = strange[0]
-        searchable = [*keys, *(name for name, field in fields.items() if field.searchable)]
+        searchable = list(dict.fromkeys([*keys, *(name for name, field in fields.items() if field.searchable)]))
         raise SpecError(
             f"{reader.vendor.name} cannot find leads by {by!r}",
             where=integration.place(f"matching.{index}.by"),

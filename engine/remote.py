@@ -32,13 +32,14 @@ class Reader:
         of_members = any(row.fields for row in spec.programs)
         return Remote(
             fields=self._fields("fields", keep),
-            member_fields=self._fields("member_fields", keep) if of_members else None,
+            # None at all means that they may not be read.
+            member_fields=(self._fields("member_fields", keep) or None) if of_members else None,
             programs=self._programs(program_ids, keep) if program_ids else None,
             lists=self._lists(list_ids, keep) if list_ids else None,
         )
 
     def _fields(self, kind: FieldKind, keep: float) -> Sequence[Field]:
-        account = self.vendor.account
+        account = self.vendor.catalog
         known = self.catalog.fields(account, kind)
         if known is not None and self._good(known[1], keep):
             return known[0]
@@ -47,7 +48,7 @@ class Reader:
         return found
 
     def _programs(self, ids: Sequence[str], keep: float) -> Mapping[str, Program]:
-        account = self.vendor.account
+        account = self.vendor.catalog
         known = self._kept(self.catalog.programs(account), ids, keep)
         if unread := [id for id in ids if id not in known]:
             found = self.vendor.programs(unread)
@@ -56,7 +57,7 @@ class Reader:
         return {id: program for id, program in known.items() if program is not None}
 
     def _lists(self, ids: Sequence[str], keep: float) -> Mapping[str, str]:
-        account = self.vendor.account
+        account = self.vendor.catalog
         known = self._kept(self.catalog.lists(account), ids, keep)
         if unread := [id for id in ids if id not in known]:
             found = self.vendor.lists(unread)

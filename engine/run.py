@@ -19,7 +19,7 @@ from engine.limits import LimitedGate
 from engine.plugins import Plugins, build
 from engine.prepare import prepared
 from engine.records import Failure, Lead
-from engine.settings import resolve
+from engine.settings import ReferredSecrets, resolve
 from engine.specs import Integration
 from engine.stages.base import Circumstances, Stage, Tallies
 from engine.stages.bulk import BulkStage
@@ -139,9 +139,14 @@ class Run:
 
     # What a run is made of --------------------------------------------------------------------------------------
 
-    def _context(self, folder: Path | None = None) -> tuple[Context, LimitedGate]:
+    def _context(
+        self, config: Mapping[str, Any], where: str, folder: Path | None = None
+    ) -> tuple[Context, LimitedGate]:
+        """What an adapter is handed whose `config` stands at `where` in the spec."""
+        own = self.integration.folder
         gate = LimitedGate(self.store.quotas, now=self.now, sleep=self._sleep, tell=self._tell)
-        return Context(now=self.now, sleep=self._sleep, folder=folder or self.integration.folder, gate=gate), gate
+        secrets = ReferredSecrets(config, own, where=where, sleep=self._sleep)
+        return Context(self.now, self._sleep, folder or own, gate, secrets=secrets), gate
 
     def _tell(self, text: str) -> None:
         """What a gate has to say to people."""
@@ -167,7 +172,7 @@ class Run:
         config = resolve(
             spec.config, adapter.secrets, self.integration.folder, where="source.config", place=self.integration.place
         )
-        source = build(adapter, {**config, "path": path}, self._context(folder)[0])
+        source = build(adapter, {**config, "path": path}, self._context(spec.config, "source.config", folder)[0])
         self._adapters.append(source)
         column_plan(self.integration, source.columns())
         return source
@@ -175,12 +180,13 @@ class Run:
     def _vendor(self) -> tuple[Vendor, LimitedGate]:
         spec = self.integration.destination
         adapter = self.plugins.vendor(spec.use)
-        context, gate = self._context()
+        where = "destination.config"
+        context, gate = self._context(spec.config, where)
         config = resolve(
             spec.config,
             adapter.secrets,
             self.integration.folder,
-            where="destination.config",
+            where=where,
             place=self.integration.place,
         )
         vendor = build(adapter, config, context)
@@ -197,7 +203,7 @@ class Run:
             config = resolve(
                 spec.config, adapter.secrets, self.integration.folder, where=where, place=self.integration.place
             )
-            context, gate = self._context()
+            context, gate = self._context(spec.config, where)
             enricher = build(adapter, config, replace(context, min_confidence=spec.min_confidence))
             gate.declare(f"enricher:{enricher.name}", enricher.limits)
             self._adapters.append(enricher)
@@ -286,7 +292,9 @@ class Run:
         if futures:
             wait(futures, timeout=0.25, return_when=FIRST_COMPLETED)
             return True
-        delayed = self.store.queue.next_due(self.circumstances.run.integration_id, _WAITING, self.now())
+        disabled = self.integration.destination.sync_mode == "disabled"
+        waiting = _WAITING[:2] if disabled else _WAITING  # what no stage moves on is not waited for
+        delayed = self.store.queue.next_due(self.circumstances.run.integration_id, waiting, self.now())
         awaited = [delayed, *(stage.next_due for stage in stages)]
         due = min((moment for moment in awaited if moment is not None), default=None)
         pause = 0.25 if due is None else min(0.25, max(0.0, due - self.now()))
@@ -313,7 +321,8 @@ class Run:
         assert self.circumstances is not None  # noqa: S101 - set by the only caller
         run = self.circumstances.run
         for code_name, count, example in self.store.reports.notices(run.id):
-            self.circumstances.note(f"{code_name}, {count} leads: {NOTICES.get(code_name, '')} E.g. {example}")
+            leads = "1 lead" if count == 1 else f"{count} leads"
+            self.circumstances.note(f"{code_name}, {leads}: {NOTICES.get(code_name, '')} E.g. {example}")
         totals = self.store.reports.totals(self.integration.name)
         status, code, message = "done", 1 if totals["failed"] else 0, ""
         if error is not None:

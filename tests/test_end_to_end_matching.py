@@ -300,3 +300,80 @@ def test_a_field_that_went_missing_is_one_group_and_the_list_is_read_anew(bench:
     bench.run()
     assert bench.failures() == {"ada2@kestrel.example": "MISSING_REMOTE_FIELD"}
     assert bench.sql("SELECT count(*) FROM catalog") == [(0,)]
+
+
+# What the review of whole runs has shown ------------------------------------------------------------------------
+
+
+def test_one_record_that_the_vendor_breaks_on_fails_alone_in_every_kind_of_call(bench: Any, person: Any) -> None:
+    bench.marketo()
+    bench.leads([person(number) for number in range(40)])
+    mapping = {"programs": [{"program_id": 1107, "status": "Registered"}], "lists": [{"list_id": 1001}]}
+    bench.marketo().add_fault(match=SYNC, contains="ada7@", error="611", times=-1)
+    bench.run(bench.spec(mapping=mapping))
+    assert list(bench.failures()) == ["ada7@kestrel.example"]
+    ids = {lead["email"]: lead["id"] for lead in bench.people().values()}
+    assert len(ids) == 39
+
+
+@pytest.mark.parametrize("call", ["members/status", "lists/1001"])
+def test_one_member_that_the_vendor_breaks_on_fails_alone(call: str, bench: Any, person: Any) -> None:
+    bench.marketo(leads=[{"id": 5000 + n, "email": f"ada{n}@kestrel.example"} for n in range(40)])
+    bench.marketo().add_fault(match=call, contains=":5007", error="611", times=-1)
+    bench.leads([person(number) for number in range(40)])
+    mapping = {"programs": [{"program_id": 1107, "status": "Registered"}]}
+    bench.run(bench.spec(mapping=mapping if "members" in call else {"lists": [{"list_id": 1001}]}))
+    assert list(bench.failures()) == ["ada7@kestrel.example"]
+
+
+def test_a_lead_that_is_too_new_to_be_found_gets_its_membership_later(bench: Any, person: Any) -> None:
+    bench.marketo(switches={"read_after_write": 4})
+    bench.leads([person(number) for number in range(5)])
+    mapping = {"programs": [{"program_id": 1107, "status": "Registered"}], "lists": [{"list_id": 1001}]}
+    summary = bench.run(bench.spec(mapping=mapping))
+    assert (summary.exit_code, summary.written["memberships"]) == (0, 10)
+
+
+def test_an_unanswered_creation_is_known_as_ones_own(bench: Any, person: Any) -> None:
+    bench.marketo(switches={"field_blocked_sources": ["title"]})
+    bench.marketo().add_fault(match=SYNC, drop="after")
+    bench.leads([person(1, Job_Title="Buyer")])
+    rule = {"by": "email", "value": "lead.email", "action": "create_only"}
+    summary = bench.run(bench.spec(matching=[rule]))
+    assert (summary.exit_code, len(bench.person_writes())) == (0, 1)
+
+
+def test_settings_that_change_what_is_read_are_not_answered_from_what_was_read_before(bench: Any, person: Any) -> None:
+    bench.leads([person(1)])
+    bench.run(bench.spec())
+    bench.leads([person(2)])
+    bench.run(bench.spec(config={"company_fields": "refuse"}))
+    assert bench.failures() == {"ada2@kestrel.example": "MISSING_REMOTE_FIELD"}
+
+
+def test_an_id_names_its_lead_whatever_partition_it_is_in(bench: Any, person: Any) -> None:
+    partitions = [{"name": "EMEA", "id": 2}]
+    bench.marketo(partitions=partitions, leads=[{"id": 41, "email": "old@kestrel.example", "partition": "Default"}])
+    bench.leads([person(1, **{"Remote ID": "41"})])
+    spec = bench.spec(matching=BY_ID, source={"columns": {"Remote ID": "remote_id"}}, config={"partition": "EMEA"})
+    assert bench.run(spec).exit_code == 0
+    assert [lead["id"] for lead in bench.marketo().state()["leads"]] == [41]
+
+
+def test_people_with_one_address_are_told_apart_by_the_second_field_of_the_rule(bench: Any, person: Any) -> None:
+    held = [{"id": 1, "email": "ada1@kestrel.example", "company": "Kestrel 1", "title": "CTO"},
+            {"id": 2, "email": "ada1@kestrel.example", "company": "Other"}]  # fmt: skip
+    bench.marketo(leads=held, switches={"custom_dedupe": "email+company"})
+    bench.leads([person(1, Job_Title="Buyer")])
+    fields = {"email": "lead.email", "company": "lead.company",
+              "title": {"value": "lead.job_title", "write": "if_blank"}}  # fmt: skip
+    spec = bench.spec(fields=fields, config={"dedupe_field": "company"})
+    assert bench.run(spec).exit_code == 0
+    assert {lead["id"]: lead.get("title") for lead in bench.marketo().state()["leads"]} == {1: "CTO", 2: None}
+
+
+def test_yesterdays_calls_do_not_count_today(bench: Any, person: Any) -> None:
+    row = {"date": "2001-09-17", "total": 50_000, "users": []}
+    bench.marketo().add_fault(match="usage", body={"requestId": "1#1", "success": True, "result": [row]}, times=-1)
+    bench.leads([person(1)])
+    assert bench.run(bench.spec()).exit_code == 0

@@ -77,7 +77,7 @@ def test_a_lead_whose_calls_are_never_answered_fails_alone_and_a_retry_delivers_
     bench.leads([person(number) for number in range(40)])
     spec = bench.spec(config={"limits": {"batch_size": 40}})
     assert bench.run(spec).exit_code == 1
-    assert bench.failures() == {"ada7@kestrel.example": "REMOTE_UNAVAILABLE"}
+    assert bench.failures() == {"ada7@kestrel.example": "UNKNOWN_OUTCOME"}
     box.faults.clear()
     assert bench.retry(spec).exit_code == 0
     _delivered(bench, "marketo", 40)

@@ -9,6 +9,7 @@ from rich.table import Table
 from engine import plugins as plugin_loader
 from engine.cli.common import console, table
 from engine.code_pages import Page, aligned, names, pages
+from engine.codes import CODES, NOTICES
 from engine.errors import SpecError
 from engine.expressions import suggestion
 
@@ -23,9 +24,9 @@ def explain(code: str) -> None:
     vendors = {name: vendor.codes for name, vendor in plugin_loader.load().vendors.items()}
     found = pages(code, vendors)
     if not found:
-        known = names(vendors)
-        hint = suggestion(code.upper(), known)
-        raise SpecError(f"there is no code {code!r}", fix=hint or f"Failures and notices: {', '.join(known[:24])}.")
+        hint = suggestion(code.upper(), names(vendors))
+        listed = f"Failures: {', '.join(CODES)}. Notices: {', '.join(NOTICES)}. Or a vendor's own code."
+        raise SpecError(f"there is no code {code!r}", fix=hint or listed)
     for page in found:
         _print(page)
 

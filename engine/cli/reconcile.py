@@ -119,7 +119,7 @@ def _print_story(story: dict[str, Any]) -> None:
         payload = delivery["payload"]
         click.echo(f"delivery {delivery['delivery']} in run {delivery['run']}")
         for field, value in {**payload["fields"], **payload.get("if_blank", {})}.items():
-            click.echo(f"  {field:<16} {value}")
+            click.echo(f"  {field:<16} {'(emptied)' if value is None else value}")
         for outcome in (row for row in story["outcomes"] if row["delivery"] == delivery["delivery"]):
             remote = f" remote id {outcome['remote_id']}" if outcome["remote_id"] else ""
             answer = f" {outcome['answer']}" if outcome["answer"] else ""

@@ -27,6 +27,8 @@ from engine.state.moves import Job, Sent
 
 #: How often in a row a question after an import may go wrong.
 MAX_TRIES = 6
+#: Seconds after its submission at which an import is followed no longer.
+LONGEST_IMPORT = 7 * 86_400.0
 #: Leads that are looked at for one file, so that memory does not grow with the run.
 MAX_LEADS = 50_000
 #: Leads of these statuses may wait for what is under way for others.
@@ -286,7 +288,10 @@ class BulkStage(CallingStage[_Call, Any]):
             return
         about.tries = 0
         now = self._run.now()
-        if result in {"queued", "running"}:
+        if result in {"queued", "running"} and about.mine and now > about.row.submitted_at + LONGEST_IMPORT:
+            # No vendor tells of an import for longer: what became of its leads is read back, one by one.
+            self._give_up(about, "the import never came to an end")
+        elif result in {"queued", "running"}:
             about.ask_again(now)
             self._run.store.imports.asked(about.row.id, result, about.poll_at)
         elif about.mine:
@@ -320,13 +325,17 @@ class BulkStage(CallingStage[_Call, Any]):
                 fix="Run the same command again later; the import goes on meanwhile.",
             )
         elif about.mine:
-            content = self._run.store.imports.content(about.row.id)
-            outcomes = [Outcome("unknown", answer=f"the plugin broke: {error!r}")] * len(content)
-            settle_after = 0.0 if about.ended else self._bulk.settle_after
-            jobs, waits = zip(*content, strict=True)
-            self._store_import(about, jobs, waits, outcomes, settle_after=settle_after)
+            self._give_up(about, f"the plugin broke: {error!r}")
         elif now > about.row.submitted_at + self._bulk.settle_after:
             self._end(about)
+
+    def _give_up(self, about: Import, why: str) -> None:
+        """Have the leads of an import looked up that cannot be followed to its end."""
+        content = self._run.store.imports.content(about.row.id)
+        settle_after = 0.0 if about.ended else self._bulk.settle_after
+        jobs, waits = zip(*content, strict=True)
+        outcomes = [Outcome("unknown", answer=why)] * len(content)
+        self._store_import(about, jobs, waits, outcomes, settle_after=settle_after)
 
     def _store_import(
         self,
@@ -374,7 +383,7 @@ class BulkStage(CallingStage[_Call, Any]):
         if isinstance(result, BaseException) or len(result) != len(call.jobs):
             sent = [search_failed(job, result, now) for job in call.jobs]
         else:
-            sent = [found_sent(job, records) for job, records in zip(call.jobs, result, strict=True)]
+            sent = [found_sent(job, records, now) for job, records in zip(call.jobs, result, strict=True)]
         record(run, sent)
 
     def _end(self, about: Import) -> None:

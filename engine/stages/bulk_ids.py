@@ -12,6 +12,9 @@ from engine.stages.match import by_of, decision, route_of
 from engine.stages.outcomes import MAX_ATTEMPTS
 from engine.state.moves import Job, Sent
 
+#: Seconds until somebody is searched for again who was not found right after an import.
+_SEARCH_AGAIN = 5.0
+
 
 @dataclass(frozen=True, slots=True)
 class Search:
@@ -30,10 +33,14 @@ class Search:
         ]
 
 
-def found_sent(job: Job, records: Sequence[Found]) -> Sent:
+def found_sent(job: Job, records: Sequence[Found], now: float) -> Sent:
     """Remember the id of the record that a lead was written to, where there is one."""
     key = decision(job)
     sent = Sent(job.lead_id, job.delivery_id, "person", "satisfied", key.by, "written", rule=job.rule)
+    if not records and job.attempts + 1 < MAX_ATTEMPTS:
+        # A search may be behind what was just written.
+        sent.status, sent.attempts, sent.not_before = "later", job.attempts + 1, now + _SEARCH_AGAIN
+        return sent
     if not records:
         sent.failure = Failure("REMOTE_RECORD_GONE", f"no record has the {key.by} {key.value} after its import")
     elif len(records) > 1 and key.duplicates == "fail":

@@ -43,7 +43,7 @@ class EnrollStage(CallingStage[_Batch, Sequence[Outcome]]):
         groups: dict[tuple[str, str, str], list[Place]] = {}
         for place in run.store.queue.places(run.run.integration_id, run.account, size * 4, run.now()):
             groups.setdefault(place.group, []).append(place)
-        batch = next((group[:size] for group in groups.values() if flush or len(group) >= size), None)
+        batch = next((_cut(group, size) for group in groups.values() if flush or len(group) >= size), None)
         if batch is None:
             return False
         run.store.queue.hold([place.lead_id for place in batch], "enrolling", run.now())
@@ -100,4 +100,15 @@ class EnrollStage(CallingStage[_Batch, Sequence[Outcome]]):
         else:
             given_up = Failure("REMOTE_UNAVAILABLE", f"given up after {sent.attempts} attempts: {text(outcome.answer)}")
             sent.failure = outcome.failure or given_up
+            # The person is gone, so what is known of it is of no use: a retry finds or creates it anew.
+            sent.forget_id = sent.failure.code == "REMOTE_RECORD_GONE"
         return sent
+
+
+def _cut(group: Sequence[Place], size: int) -> list[Place]:
+    """The places of one call: those that failed most often with one another first, in ever smaller calls.
+
+    A call that failed as a whole twice may have done so for its size, or for one of its records.
+    """
+    attempts = max(place.attempts for place in group[:size])
+    return [place for place in group[:size] if place.attempts == attempts][: max(1, size >> max(0, attempts - 1))]

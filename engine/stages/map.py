@@ -23,8 +23,15 @@ BATCH = 1_000
 class Keys:
     """The matching rules, compiled: which keys a lead has, in the order of the rules."""
 
-    def __init__(self, rules: Sequence[tuple[Rule, Callable[[Mapping[str, Any], Mapping[str, Any]], Any]]]) -> None:
+    def __init__(
+        self,
+        rules: Sequence[tuple[Rule, Callable[[Mapping[str, Any], Mapping[str, Any]], Any]]],
+        *,
+        finding: Callable[[str], bool] = lambda by: False,
+    ) -> None:
+        """`finding`: whether a key that is not a lead's last is for finding somebody only, and creates nobody."""
         self._rules = [(rule.by, rule.options, value) for rule, value in rules]
+        self._finding = finding
 
     def of(self, lead: Lead) -> list[list[Any]] | Failure:
         """`[[by, value], …]`, with the rule's options as a third item where it has any.
@@ -48,6 +55,10 @@ class Keys:
         if not keys:
             names = " or ".join(dict.fromkeys(by for by, _, _ in self._rules))
             return Failure("MISSING_MATCH_KEY", f"the lead has no {names} to match by")
+        for key in keys[:-1]:
+            options = key[2] if len(key) > 2 else {}
+            if self._finding(key[0]) and "action" not in options:
+                key[2:] = [{**options, "action": "update_only"}]
         return keys
 
 

@@ -19,7 +19,7 @@ from engine.state.moves import Job, Matched
 
 _Batch = Sequence[Job]
 #: How often a look-up is tried before a lead fails.
-MAX_TRIES = 6
+MAX_TRIES = 10
 #: Deliveries of earlier runs whose keys are kept in mind.
 MAX_IN_HAND = 30_000
 
@@ -43,8 +43,13 @@ def route_of(job: Job) -> tuple[Any, ...]:
 
 
 def keys_of(job: Job) -> list[str]:
-    """All keys of a job: two jobs that share one may be the same person."""
-    return [f"{key[0]}:{key[1]}" for key in job.payload["keys"]]
+    """All keys of a job, as vendors compare them: two jobs that share one may be the same person."""
+    return [f"{key[0]}:{_folded(key[1])}" for key in job.payload["keys"]]
+
+
+def _folded(value: str) -> str:
+    folded = value.strip().lower()
+    return folded.lstrip("0") if folded.isdecimal() else folded
 
 
 @dataclass(slots=True)
@@ -58,11 +63,14 @@ class Reading:
     records: Sequence[Found] = ()
     other: Found | None = None
     gone: bool = False
+    failure: Failure | None = None
 
 
 def settled(reading: Reading) -> Matched:
     """Decide what becomes of a job by what was read: its payload, the rule to write by, and what to tell of it."""
     job, records = reading.job, reading.records
+    if reading.failure is not None:
+        return Matched(job, failure=reading.failure, rule=reading.rule, forget_id=reading.gone)
     if reading.rule >= len(job.payload["keys"]):
         last = decision(job, reading.rule - 1)
         gone = Failure("REMOTE_RECORD_GONE", f"no record has the {last.by} {last.value}")
@@ -116,6 +124,9 @@ class MatchStage(CallingStage[_Batch, Sequence[Reading]]):
             for job in jobs:
                 same = not asking or by_of(job) == by_of(asking[0])
                 # What is blank for one lead is read only when no other lead with its key is about to fill it.
+                # A reading that failed twice is cut smaller each time: its size, or one key of it, may be the reason.
+                small = max(1, self._limits.batch_size >> max(0, job.attempts - 1))
+                same = same and (not asking or job.attempts == asking[0].attempts) and len(asking) < small
                 if same and self._reads(job) and run.in_hand.take(job.lead_id, keys_of(job)):
                     asking.append(job)
             if asking:
@@ -134,13 +145,21 @@ class MatchStage(CallingStage[_Batch, Sequence[Reading]]):
         names = sorted({name for job in jobs for name in job.payload.get("if_blank", ())})
         readings = [Reading(job, job.rule) for job in jobs]
         open_: Sequence[Reading] = readings
-        while open_:
+        while open_ := [each for each in open_ if self._can_ask(each)]:
             found = self._vendor.look_up([_asked(each.job, each.rule) for each in open_], names)
             for each, records in zip(open_, found, strict=True):
                 each.records = records
             open_ = [each for each in open_ if not each.records and self._goes_on(each)]
         self._find_others(readings)
         return readings
+
+    def _can_ask(self, reading: Reading) -> bool:
+        """Whether the key can be asked for; where it cannot, the lead fails: nobody can say what is blank there."""
+        key = decision(reading.job, reading.rule)
+        if not self._vendor.can_ask(key):
+            what = f"{self._vendor.name} cannot be asked for the {key.by} {key.value!r}, which decides what is written"
+            reading.failure = Failure("DATA_VALUE_VALIDATION", what, field=key.by)
+        return reading.failure is None
 
     def _goes_on(self, reading: Reading) -> bool:
         """Take a reading whose key found nothing to the next key, where a write by this one cannot create a record.
@@ -218,4 +237,4 @@ class MatchStage(CallingStage[_Batch, Sequence[Reading]]):
 
 
 def _asked(job: Job, rule: int) -> Delivery:
-    return Delivery(job.lead_id, decision(job, rule), {})
+    return Delivery(job.lead_id, decision(job, rule), job.payload["fields"])

@@ -24,16 +24,17 @@ def person_sent(
     named: Sequence[str] = (),
     waiting: str = "matched",
     needs_id: bool = True,
+    counts: bool = True,
 ) -> Sent:
     """What became of writing a person.
 
     settle_after: seconds after which an unanswered write can no longer take effect. named: the keys that name a
     record. waiting: where a lead goes back to that is to be tried again. needs_id: a person who is to get a membership
-    must have got a remote id; an import gives none.
+    must have got a remote id; an import gives none. counts: whether it was an attempt.
     """
     by = by_of(job)
     sent = Sent(job.lead_id, job.delivery_id, "person", outcome.status, by, "failed", outcome.remote_id,
-                outcome.answer, rule=job.rule, attempts=job.attempts + 1, notices=outcome.notices)  # fmt: skip
+                outcome.answer, rule=job.rule, attempts=job.attempts + counts, notices=outcome.notices)  # fmt: skip
     wanted = job.payload.get("memberships")
     match outcome.status:
         case "created" | "updated" | "satisfied" if wanted and needs_id and not outcome.remote_id:
@@ -53,7 +54,8 @@ def person_sent(
         case _ if sent.attempts >= MAX_ATTEMPTS:
             unclear = outcome.status == "unknown" or waiting == "unknown"
             what = "UNKNOWN_OUTCOME" if unclear else "REMOTE_UNAVAILABLE"
-            sent.failure = Failure(what, f"given up after {sent.attempts} attempts: {text(outcome.answer)}")
+            given_up = Failure(what, f"given up after {sent.attempts} attempts: {text(outcome.answer)}")
+            sent.failure = outcome.failure or given_up
         case "unknown":
             sent.next_status, sent.not_before = "unknown", now + settle_after
         case _:

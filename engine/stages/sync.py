@@ -6,14 +6,15 @@ once the call can no longer take effect. Two leads that share a key never travel
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from engine.adapters import Vendor
 from engine.casts import stored_as
-from engine.errors import AbortRun, FailLead, NoAnswer, NotTaken, RetryLater, RunStopped
-from engine.records import Delivery, Failure, Found, Outcome
+from engine.errors import AbortRun, FailLead, NoAnswer, NotTaken, RetryLater, RunStopped, SpecError
+from engine.filters import text
+from engine.records import Decision, Delivery, Failure, Found, Outcome
 from engine.stages.base import CallingStage, Circumstances
 from engine.stages.match import by_of, decision, keys_of, route_of
 from engine.stages.outcomes import DONE, person_sent
@@ -21,6 +22,7 @@ from engine.state.moves import Job, Sent
 
 #: Failures which show that the vendor's fields, programs or lists are not what they were when they were read.
 _NOT_AS_READ = frozenset({"MISSING_REMOTE_FIELD", "CAMPAIGN_NOT_WRITABLE", "INVALID_CAMPAIGN_STATUS"})
+_EMAIL = "email"
 #: Unanswered sendings of earlier runs that are kept in mind.
 MAX_UNSETTLED = 30_000
 
@@ -113,21 +115,22 @@ class SyncStage(CallingStage[Batch, list[Outcome]]):
         if not flush and queue.count(integration_id, status, size, now) < size:
             return []
         kind: Literal["send", "resolve"] = "resolve" if status == "unknown" else "send"
+        page: list[Job] = queue.jobs(integration_id, status, size * free + 50, now)
+        # Where everything in front is waiting for something else, what stands behind it need not.
+        while page and len(page) == size * free + 50 and not any(self._may_go(job, kind) for job in page):
+            page = queue.jobs(integration_id, status, size * free + 50, now, after=page[-1].lead_id)
         # A call that went unanswered twice is cut smaller each time: its size may be the reason.
-        page = queue.jobs(integration_id, status, size * free + 50, now)
         size = max(1, size >> max(0, max((job.attempts for job in page), default=0) - 1))
         full: list[Batch] = []
         open_: dict[tuple[Any, ...], list[Job]] = {}
         keys: set[str] = set()
         for job in page:
-            if kind == "send" and self._keeps(job):
-                continue
             wanted = keys_of(job)
             until = max((self._elsewhere.get(key, 0.0) for key in wanted), default=0.0) if self._elsewhere else 0.0
             if until > now:
                 queue.delay([job.lead_id], status, until)
                 continue
-            if not keys.isdisjoint(wanted) or not self._run.in_hand.free(job.lead_id, wanted):
+            if not keys.isdisjoint(wanted) or not self._may_go(job, kind):
                 continue
             keys.update(wanted)
             route = route_of(job)
@@ -141,6 +144,10 @@ class SyncStage(CallingStage[Batch, list[Outcome]]):
         rest = [Batch(group, kind) for group in open_.values()] if flush else []
         return [*full, *rest][:free]
 
+    def _may_go(self, job: Job, kind: str) -> bool:
+        """Whether nothing keeps a job from being called for now."""
+        return self._run.in_hand.free(job.lead_id, keys_of(job)) and not (kind == "send" and self._keeps(job))
+
     def _send(self, batch: Batch) -> list[Outcome]:
         deliveries = [
             Delivery(job.lead_id, decision(job), job.payload["fields"], job.payload.get("on_create") or {})
@@ -152,7 +159,11 @@ class SyncStage(CallingStage[Batch, list[Outcome]]):
         """Look up what became of unanswered sendings: what is stored as sent is done, the rest is sent again."""
         deliveries = [Delivery(job.lead_id, decision(job), job.payload["fields"]) for job in batch.jobs]
         names = sorted({name for job in batch.jobs for name in job.payload["fields"]})
-        found = self._vendor.look_up(deliveries, names)
+        try:
+            found = self._vendor.look_up(deliveries, names)
+        except SpecError:
+            # A field is no longer there, so that nothing can be compared: sending again says so for its own lead.
+            found = self._vendor.look_up(deliveries, ())
         return [_verdict(job, records) for job, records in zip(batch.jobs, found, strict=True)]
 
     # Outcomes ---------------------------------------------------------------------------------------------------
@@ -163,7 +174,12 @@ class SyncStage(CallingStage[Batch, list[Outcome]]):
             if isinstance(result, BaseException):
                 settled = self._whole_call(batch, result)
             else:
-                settled = [self._sent(job, outcome) for job, outcome in zip(batch.jobs, result, strict=True)]
+                # What was looked up and is not stored was an attempt when it was sent.
+                counts = batch.kind == "send"
+                settled = [
+                    self._sent(job, outcome, counts=counts or outcome.status != "later")
+                    for job, outcome in zip(batch.jobs, result, strict=True)
+                ]
             for job, sent in zip(batch.jobs, settled, strict=True):
                 if sent.next_status not in {"matched", "unknown"}:
                     self._run.in_hand.drop(job.lead_id)
@@ -190,10 +206,10 @@ class SyncStage(CallingStage[Batch, list[Outcome]]):
             outcome = Outcome("failed", failure=Failure(code, f"the plugin broke: {error!r}"))
         return [self._sent(job, outcome, waiting) for job in batch.jobs]
 
-    def _sent(self, job: Job, outcome: Outcome, waiting: str = "matched") -> Sent:
+    def _sent(self, job: Job, outcome: Outcome, waiting: str = "matched", *, counts: bool = True) -> Sent:
         vendor = self._vendor
         return person_sent(job, outcome, self._run.now(), settle_after=vendor.settle_after,
-                           named=vendor.named, waiting=waiting)  # fmt: skip
+                           named=vendor.named, waiting=waiting, counts=counts)  # fmt: skip
 
 
 def _later(job: Job, status: str, not_before: float, *, attempts: int) -> Sent:
@@ -208,6 +224,18 @@ def _verdict(job: Job, found: Sequence[Found]) -> Outcome:
         return Outcome("failed", failure=Failure("AMBIGUOUS_MATCH", what))
     found = sorted(found, key=lambda record: record.changed_at, reverse=True)
     held = found[0].values if found else {}
-    if found and all(stored_as(value, held.get(name)) for name, value in job.payload["fields"].items()):
+    if found and decision(job).action == "create_only":
+        # Nobody had the key when it was sent; a record that has it now is the one that was created.
+        return Outcome("created", found[0].remote_id, answer="looked up: created")
+    if found and all(_is_stored(name, value, held, decision(job)) for name, value in job.payload["fields"].items()):
         return Outcome("updated", found[0].remote_id, answer="looked up: stored as sent")
     return Outcome("later", answer="looked up: not stored as sent, so it is sent again")
+
+
+def _is_stored(name: str, value: Any, held: Mapping[str, Any], key: Decision) -> bool:
+    """Whether a field is as it was sent. What a record was found by is so; addresses have no upper and lower case."""
+    if name == key.by or (name == _EMAIL and key.by != _EMAIL and not key.update_email):
+        return True
+    if name == _EMAIL:
+        return text(value).strip().lower() == text(held.get(name)).strip().lower()
+    return stored_as(value, held.get(name))

@@ -51,9 +51,9 @@ class Catalog:
         self._save(account, "list", {id: lists.get(id) for id in ids}, now)
 
     def forget(self, account: str) -> None:
-        """Forget all of an account: the vendor has shown that something of it is no longer so."""
+        """Forget all of an account, whatever settings it was read with: something of it is no longer so."""
         with self._database.transaction() as db:
-            db.execute("DELETE FROM catalog WHERE account = ?", [account])
+            db.execute("DELETE FROM catalog WHERE account = ? OR account LIKE ? || '|%'", [account, account])
 
     def _entries(self, account: str, kind: str) -> dict[str, tuple[Any, float]]:
         rows = self._database.rows(

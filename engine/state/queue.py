@@ -81,20 +81,23 @@ class Queue:
         )
         return int(found[0]) if found else 0
 
-    def jobs(self, integration_id: int, status: str, limit: int, now: float) -> list[Job]:
-        """Leads of a status that are due, with their deliveries, in order."""
+    def jobs(self, integration_id: int, status: str, limit: int, now: float, *, after: int = 0) -> list[Job]:
+        """Leads of a status that are due, with their deliveries, in order; those behind the lead `after`."""
         found = self._database.rows(
             "SELECT id, key, delivery_id, rule, attempts FROM leads"
-            " WHERE integration_id = ? AND status = ? AND not_before <= ? ORDER BY id LIMIT ?",
-            [integration_id, status, now, limit],
+            " WHERE integration_id = ? AND status = ? AND not_before <= ? AND id > ? ORDER BY id LIMIT ?",
+            [integration_id, status, now, after, limit],
         )
-        unread = [row[2] for row in found if row[2] not in self._payloads]
+        payloads = {row[2]: self._payloads[row[2]] for row in found if row[2] in self._payloads}
+        unread = [row[2] for row in found if row[2] not in payloads]
         if unread:
             read = self._database.rows(f"SELECT id, payload FROM deliveries WHERE id IN ({marks(len(unread))})", unread)
-            self._payloads.update((id, orjson.loads(payload)) for id, payload in read)
+            fresh = {id: orjson.loads(payload) for id, payload in read}
+            payloads |= fresh
+            if len(self._payloads) < MAX_PAYLOADS:
+                self._payloads |= fresh
         return [
-            Job(id, key, delivery, self._payloads[delivery], rule, attempts)
-            for id, key, delivery, rule, attempts in found
+            Job(id, key, delivery, payloads[delivery], rule, attempts) for id, key, delivery, rule, attempts in found
         ]
 
     def places(self, integration_id: int, account: str, limit: int, now: float) -> list[Place]:
@@ -251,8 +254,8 @@ class Queue:
             )
             db.executemany(
                 "UPDATE leads SET status = ?, not_before = ?, rule = ?, attempts = ?, released = 0,"
-                " sent_digest = coalesce(?, sent_digest) WHERE id = ?",
-                [(s.next_status, s.not_before, s.rule, s.attempts, s.written, s.lead_id) for s in results],
+                " sent_digest = CASE WHEN ? THEN NULL ELSE coalesce(?, sent_digest) END WHERE id = ?",
+                [(s.next_status, s.not_before, s.rule, s.attempts, s.forget_id, s.written, s.lead_id) for s in results],
             )
             insert_failures(db, run_id, "sync", [(s.lead_id, s.failure) for s in results if s.failure], now)
             insert_notices(db, run_id, [(s.lead_id, s.notices) for s in results if s.notices], now)
@@ -266,11 +269,15 @@ class Queue:
     # What people do ---------------------------------------------------------------------------------------------
 
     def retry(self, leads: Sequence[int], status: str, now: float) -> None:
-        """Send failed leads through the stages again from `status` on, with what is now known of them."""
+        """Send failed leads through the stages again from `status` on, with what is now known of them.
+
+        One whose sending is to be looked up first starts over once that has shown what the vendor holds.
+        """
         with self._database.transaction() as db:
             db.executemany(
-                "UPDATE leads SET status = ?, not_before = 0, attempts = 0 WHERE id = ? AND status = 'failed'",
-                [(status, id) for id in leads],
+                "UPDATE leads SET status = ?, not_before = 0, attempts = 0, stale = ?"
+                " WHERE id = ? AND status = 'failed'",
+                [(status, status == "unknown", id) for id in leads],
             )
             resolve_failures(db, leads, now)
 

@@ -146,7 +146,16 @@ class Reports:
                 int(wanted) if wanted.isdecimal() and len(wanted) < 19 else 0,
             ],
         )
-        return [id for id, key in found if key in keys or str(id) == wanted]
+        exact = [id for id, key in found if key in keys or str(id) == wanted]
+        if exact or "@" not in wanted:
+            return exact
+        # A lead that is known by something else may have the address all the same.
+        held = self._database.rows(
+            "SELECT l.id FROM leads l JOIN profiles p ON p.lead_id = l.id WHERE l.integration_id = ?"
+            " AND lower(json_extract(p.data, '$.f.email')) = ? ORDER BY l.id",
+            [row[0] if row else 0, wanted.strip().lower()],
+        )
+        return [id for (id,) in held]
 
     def lead(self, lead_id: int) -> dict[str, Any] | None:
         """One lead's whole story: captures, values with provenance, deliveries, outcomes, failures."""

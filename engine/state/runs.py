@@ -71,7 +71,12 @@ class Runs:
             if last is not None and last != (spec_digest, account):
                 db.execute(
                     "UPDATE leads SET status = 'enriched' WHERE integration_id = ?"
-                    " AND status IN ('mapped', 'matched', 'frozen')",
+                    " AND status IN ('mapped', 'matched', 'frozen', 'written')",
+                    [integration_id],
+                )
+                # What may still arrive as the last spec made it starts over once that is known.
+                db.execute(
+                    "UPDATE leads SET stale = 1 WHERE integration_id = ? AND status IN ('unknown', 'importing')",
                     [integration_id],
                 )
             stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
@@ -106,9 +111,10 @@ class Runs:
             [integration_id],
         )
         # A clock that was set back must not keep a lead waiting until it has caught up.
+        latest = now + max(LONGEST_DELAY, *settle_after.values())
         db.execute(
-            "UPDATE leads SET not_before = 0 WHERE integration_id = ? AND not_before > ?",
-            [integration_id, now + LONGEST_DELAY],
+            "UPDATE leads SET not_before = ? WHERE integration_id = ? AND not_before > ?",
+            [latest, integration_id, latest],
         )
 
     @staticmethod
@@ -158,8 +164,8 @@ class Runs:
         return [str(name) for (name,) in self._database.rows("SELECT name FROM integrations ORDER BY name")]
 
 
-#: No lead is ever delayed by more seconds than this.
-LONGEST_DELAY = 2 * 86400.0
+#: No lead is ever delayed by more seconds than this, save until an unanswered write has settled.
+LONGEST_DELAY = 900.0
 #: What a lead in the hands of a killed run goes back to.
 _AFTER_A_KILL = (
     ("enriching", "captured"),

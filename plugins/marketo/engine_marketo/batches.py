@@ -16,12 +16,20 @@ MAX_BODY = 1_000_000
 #: A field does not exist; the field that the text names is usually in many records.
 _UNKNOWN_FIELD = "1006"
 
+#: Refused parts of a batch of which none was taken; halving 300 records down to one takes nine.
+_MOST_REFUSALS = 24
+
 _T = TypeVar("_T")
 
 
 def objects(given: Any) -> list[Mapping[str, Any]]:
     """The objects in a list of an answer; empty where it is no list."""
     return [entry for entry in given if isinstance(entry, Mapping)] if isinstance(given, list) else []
+
+
+def as_list(result: Any) -> list[Any]:
+    """The rows of an answer, which has been met as a single object instead of a list; empty where it is neither."""
+    return result if isinstance(result, list) else [result] if isinstance(result, Mapping) else []
 
 
 def not_sent(code: str, message: str, endpoint: Endpoint) -> Outcome:
@@ -55,12 +63,18 @@ def _halves(sizes: Sequence[int], room: int, part: range) -> Iterator[range]:
 
 
 def row_outcome(
-    row: Any, written: Mapping[str, Status], endpoint: Endpoint, window: float, *, remote_id: str | None = None
+    row: Any,
+    written: Mapping[str, Status],
+    endpoint: Endpoint,
+    window: float,
+    *,
+    remote_id: str | None = None,
+    request_id: Any = None,
 ) -> Outcome:
     """What a row says of its record.
 
     `written` has the statuses of success, `remote_id` the lead that was written then; `window`: the rate window in
-    seconds.
+    seconds; `request_id`: of the call, kept with what went wrong, as Adobe's support asks for it.
 
     A row with reasons failed whatever its status says, and one that is not understood says nothing.
     Source: experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/lead-database/leads
@@ -72,7 +86,26 @@ def row_outcome(
         return Outcome(written[status], remote_id, answer=row)
     if not row.get("reasons") and status != "skipped":
         return Outcome("unknown", answer=row)
-    return outcome(why[0] if why else Reason("", "skipped without a reason"), endpoint, window, row=row)
+    first, *more = why or [Reason("", "skipped without a reason")]
+    told = Reason(first.code, "; ".join([first.message, *map(str, more)]))
+    return outcome(told, endpoint, window, row={**row, "requestId": request_id} if request_id else row)
+
+
+class Patience:
+    """Ends a search for records at fault that has found nobody who is not: the whole call is at fault then."""
+
+    def __init__(self) -> None:
+        self._refused = 0
+        self._accepted = False
+
+    def accepted(self) -> None:
+        """A part was taken, so the others can be."""
+        self._accepted = True
+
+    def spent(self) -> bool:
+        """Count a refusal; whether there were too many to go on."""
+        self._refused += 1
+        return not self._accepted and self._refused > _MOST_REFUSALS
 
 
 def divided(
@@ -85,11 +118,11 @@ def divided(
     """
     name = named_field(refusal.reason.message) if refusal.reason.code == _UNKNOWN_FIELD else ""
     blamed = [record for record in part if name in names(record)] if name else []
-    if blamed:
+    if blamed and len(part) > 1:
         # The whole mapping is at fault here; halving would spend two calls on every record.
         rest = [record for record in part if name not in names(record)]
         return blamed, [rest] if rest else []
-    if (divisible or refusal.divisible) and not name and len(part) > 1:
+    if (divisible or refusal.divisible) and len(part) > 1:
         half = len(part) // 2
         return [], [part[:half], part[half:]]
     return part, []
@@ -108,13 +141,16 @@ def send_in_parts(
     further codes of a whole call that one record can bring about. Raises what `send` raises, but for Refused.
     """
     outcomes: list[tuple[_T, Outcome]] = []
-    pending = deque(parts)
+    pending, patience = deque(parts), Patience()
     while pending:
         part = pending.popleft()
         try:
             outcomes.extend(zip(part, send(part), strict=True))
+            patience.accepted()
         except Refused as refusal:
             blamed, rest = divided(refusal, part, names, divisible=refusal.reason.code in divisible)
+            if patience.spent():
+                blamed, rest = part, []
             outcomes.extend((record, refused(refusal)) for record in blamed)
             pending.extendleft(reversed(rest))
     return outcomes

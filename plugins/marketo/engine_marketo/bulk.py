@@ -14,25 +14,14 @@ from typing import Any, Literal
 
 from engine.adapters import Bulk, ImportState
 from engine.errors import NoAnswer, RetryLater
+from engine.import_files import Cells, Report, count_of, encode, fitting, read_report
 from engine.records import Delivery, Failure, Field, Membership, Notice, Outcome
 from engine.redaction import redact
 from engine_marketo.client import Client
 from engine_marketo.config import Settings
 from engine_marketo.envelope import rows
 from engine_marketo.errors import Refused
-from engine_marketo.import_files import (
-    EMAIL,
-    ID,
-    Cells,
-    Report,
-    encode,
-    fitting,
-    lead_cells,
-    member_cells,
-    read_report,
-    row_key,
-    wrong_field,
-)
+from engine_marketo.import_files import EMAIL, ID, MAX_FILE, lead_cells, member_cells, row_key, wrong_field
 
 ENDPOINT = "bulk/v1"
 
@@ -85,9 +74,10 @@ class BulkImport(Bulk):
     def fits(self, deliveries: Sequence[Delivery], places: Sequence[Membership] = ()) -> int:
         """See the base. A file has one key column, one set of columns, and for members one program and status."""
         if not places:
-            return fitting((None, lead_cells(delivery)) for delivery in deliveries)
+            return fitting(((None, lead_cells(delivery)) for delivery in deliveries), MAX_FILE)
         wished = zip(deliveries, places, strict=True)
-        return fitting(((place.target, place.status), member_cells(delivery, place)) for delivery, place in wished)
+        rows = (((place.target, place.status), member_cells(delivery, place)) for delivery, place in wished)
+        return fitting(rows, MAX_FILE)
 
     def submit(self, deliveries: Sequence[Delivery]) -> str:
         file = [lead_cells(delivery) for delivery in deliveries]
@@ -147,7 +137,9 @@ class BulkImport(Bulk):
         # Only a failed row needs the names of the fields, and they may cost a call.
         fields = self._fields if failed and failed.rows else ()
         reading = _Reading(members, failed or Report(), dict(warned.rows if warned else ()), fields)
-        certain = failed is not None and _agrees(status, failed, keys)
+        certain = failed is not None and failed.accounts_for(
+            keys, count_of(status.get("numOfRowsFailed")), count_of(status.get("numOfLeadsProcessed"))
+        )
         return [reading.outcome(key, delivery, certain) for key, delivery in zip(keys, deliveries, strict=True)]
 
     def _status(self, ticket: str) -> Mapping[str, Any] | None:
@@ -164,7 +156,7 @@ class BulkImport(Bulk):
 
     def _report(self, ticket: str, which: str, count: Any, column: str) -> Report | None:
         """Read the file of failures or warnings, unless there are none; None where it cannot be had or understood."""
-        if _number(count) == 0:
+        if count_of(count) == 0:
             return Report()
         kind, _, batch = ticket.partition(":")
         try:
@@ -205,22 +197,6 @@ class _Reading:
             return Outcome("later", answer=reason)
         why = Failure("DATA_VALUE_VALIDATION", f"Marketo: {redact(reason)}", field=field, endpoint=ENDPOINT)
         return Outcome("failed", failure=why, answer=reason)
-
-
-def _agrees(status: Mapping[str, Any], failed: Report, keys: Sequence[str]) -> bool:
-    """Whether all rows are accounted for: the reported ones are known and as many as counted, and none is missing."""
-    reported = {key for key, _ in failed.rows}
-    if len(reported) < len(failed.rows) or not reported <= set(keys):
-        return False
-    if _number(status.get("numOfRowsFailed")) not in {len(reported), None}:
-        return False
-    processed = _number(status.get("numOfLeadsProcessed"))
-    return processed is None or processed + len(reported) >= len(keys)
-
-
-def _number(given: Any) -> int | None:
-    text = str(given)
-    return int(text) if text.isascii() and text.isdigit() else None
 
 
 def _state(status: Mapping[str, Any]) -> ImportState:

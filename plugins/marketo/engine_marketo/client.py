@@ -30,7 +30,7 @@ from engine_marketo.errors import (
     reasons,
     unclear,
 )
-from engine_marketo.tokens import Tokens
+from engine_marketo.tokens import Identity
 from engine_marketo.usage import USAGE, calls_today, quota_reset
 
 Params = Mapping[str, str] | Sequence[tuple[str, str]]
@@ -59,7 +59,8 @@ class Client:
         self._settings = settings
         self._context = context
         self._http = context.http(settings.base_url, timeout=settings.timeout)
-        self._tokens = Tokens(self._http, settings, context)
+        self._identity = Identity(self._http, settings, context)
+        self._tokens = self._identity.tokens()
         self._lock = threading.Lock()
         self._calls = 0
         self._busy = 0
@@ -72,7 +73,7 @@ class Client:
     def sign_in(self) -> str:
         """Get a token and return the API user that it was issued for. Raises CredentialsError, RetryLater."""
         self._tokens.current()
-        return self._tokens.scope
+        return self._identity.scope
 
     @property
     def date(self) -> str:
@@ -119,7 +120,8 @@ class Client:
     def tell_usage(self) -> None:
         """Read Marketo's own count of today's calls and tell the gate; where it cannot be read, the run goes on."""
         try:
-            used = calls_today(self.read(USAGE))
+            day = self._settings.limits.day(self._context.now())
+            used = calls_today(self.read(USAGE), day)
         except EngineError as error:
             self._context.log.debug("marketo: the calls of the day cannot be read: %s", error.what)
         else:

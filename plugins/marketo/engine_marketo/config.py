@@ -44,6 +44,7 @@ class Settings:
     read_lag: float
     usage_every: int | None
     partition: str
+    dedupe_field: str
     company_fields: Literal["allow", "refuse"]
     archived_programs: Literal["refuse", "allow"]
     bulk: BulkSettings
@@ -65,6 +66,7 @@ class Settings:
             read_lag=float(config.get("read_lag", schema.READ_LAG)),
             usage_every=limits.get("usage_every", schema.USAGE_EVERY),
             partition=config.get("partition", ""),
+            dedupe_field=config.get("dedupe_field", ""),
             company_fields=config.get("company_fields", "allow"),
             archived_programs=config.get("archived_programs", "refuse"),
             bulk=BulkSettings(
@@ -100,8 +102,8 @@ def plain_address(url: str, setting: str) -> str:
         raise _no_address(url, setting, "it must begin with https:// and a host")
     if parts.scheme == "http" and not _is_loopback(host):
         raise _no_address(url, setting, "credentials and personal data are sent there, so it must be https")
-    if parts.username or parts.password or parts.query or parts.fragment or "//" in parts.path or " " in plain:
-        raise _no_address(url, setting, "it may hold only a scheme, a host, a port and a path")
+    if parts.username or parts.password or parts.query or parts.fragment or parts.path or " " in plain:
+        raise _no_address(url, setting, "it may hold only a scheme, a host and a port")
     return plain
 
 

@@ -37,6 +37,13 @@ RATE, DAILY_QUOTA, BUSY, LEAD_GONE, SEVERAL_LEADS = "606", "607", "615", "1004",
 _OF_ALL_CALLS = frozenset({"RATE_OR_QUOTA", "AUTHENTICATION"})
 _AWAY = frozenset({"608", "614"})
 
+#: Codes that a setting is at fault for, whoever is written: where it stands, and what to do.
+_SETTINGS: Mapping[str, tuple[str, str]] = {
+    "1008": ("destination.config.partition", "Name a partition that the API user's workspaces see."),
+    "1009": ("destination.config.partition", "Name the partition that people are to be created in."),
+    "1011": ("matching", "Match by lead_id, email or a field that `engine fields` shows as searchable."),
+}
+
 _NAMED = (
     re.compile(r"""[Ff]ields?:?\s*\[?\s*['"`‘“\[]\s*([\w.-]+)"""),
     re.compile(r"\b[Ff]ield ([\w.-]+) (?:was )?not found"),
@@ -128,7 +135,9 @@ def classify(reason: Reason, endpoint: Endpoint, level: Literal["call", "record"
         fits = case.code.level in {"both", level} and case.code.endpoint in {"", endpoint}
         if fits and re.search(case.words, reason.message, re.IGNORECASE):
             return case.code
-    return VendorCode(reason.code, "A code that this plugin does not know.", "UNKNOWN", "fix")
+    # One record may have brought it about, so that the rest of its batch is worth another call.
+    return VendorCode(reason.code, "A code that this plugin does not know.", "UNKNOWN",
+                      "divide" if level == "call" else "fix")  # fmt: skip
 
 
 def is_known(code: str) -> bool:
@@ -143,6 +152,8 @@ def wait_of(code: VendorCode, window: float) -> float:
 
 def call_error(reason: Reason, site: Site) -> EngineError:
     """Return the exception that says how a call which was refused with `reason` is recovered from."""
+    if not reason.code:
+        return unclear(f"Marketo did not say what is wrong: {reason}", site)
     code = classify(reason, site.endpoint, "call")
     match code.recovery:
         case "wait" | "sign_in":
@@ -159,6 +170,8 @@ def call_error(reason: Reason, site: Site) -> EngineError:
 
 
 def _stop(code: VendorCode, reason: Reason, site: Site) -> AbortRun:
+    if setting := _SETTINGS.get(code.code):
+        return SpecError(f"{code.meaning.rstrip('.')}: {reason}", where=setting[0], why=site.why, fix=setting[1])
     if code.failure == "CONNECTION_PERMISSION":
         return CredentialsError(
             f"Marketo denies access: {reason}",
@@ -223,7 +236,9 @@ def outcome(reason: Reason, endpoint: Endpoint, window: float, *, row: Any) -> O
         case "done":
             return Outcome("satisfied", answer=row)
         case "wait" | "sign_in":
-            return Outcome("later", after=wait_of(code, window), answer=row)
+            # The failure is what it comes to where waiting does not help.
+            later = failure(reason, endpoint) if code.failure == "REMOTE_RECORD_GONE" else None
+            return Outcome("later", after=wait_of(code, window), answer=row, failure=later)
         case "look_up":
             return Outcome("unknown", answer=row)
         case _:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from email.utils import parsedate_to_datetime
 
 from engine.adapters import Context, Examined
-from engine.errors import CredentialsError, EngineError, RetryLater, SpecError
+from engine.errors import CredentialsError, EngineError, RetryLater, SpecError, VendorUnavailable
 from engine_marketo.client import Client
 from engine_marketo.config import Settings
 from engine_marketo.envelope import Envelope
@@ -82,8 +82,8 @@ class Examination:
             return Examined(name, ok=True, detail=ask())
         except CredentialsError as error:
             return Examined(name, ok=False, detail=error.what, fix=f"{_ROLE}{needs}.")
-        except RetryLater as error:
-            return Examined(name, ok=None, detail=error.what, fix="Examine it again later.")
+        except (RetryLater, VendorUnavailable) as error:
+            return Examined(name, ok=None, detail=f"not asked: {error.what}", fix="Examine it again later.")
         except EngineError as error:
             return _failed(name, error)
 
@@ -128,6 +128,8 @@ class Examination:
             found = partitions(self._client)
             if name and found is not None:
                 check_partition(found, name)
+        except (RetryLater, VendorUnavailable) as error:
+            return Examined("partition", ok=None, detail=f"not asked: {error.what}")
         except EngineError as error:
             return _failed("partition", error)
         if found is None:
@@ -138,7 +140,9 @@ class Examination:
     def _quota(self) -> Examined:
         limits = self._settings.limits
         try:
-            used = calls_today(self._noted(self._client.read(USAGE)))
+            used = calls_today(self._noted(self._client.read(USAGE)), limits.day(self._context.now()))
+        except VendorUnavailable as error:
+            return Examined("quota", ok=False, detail=error.what, fix=error.fix)
         except EngineError as error:
             return Examined("quota", ok=None, detail=f"the calls of the day cannot be read: {error.what}")
         self._context.gate.seen(used)

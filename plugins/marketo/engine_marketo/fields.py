@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from engine.errors import AbortRun, CredentialsError, RetryLater, RunStopped
+from engine.errors import CredentialsError, RetryLater, SpecError
 from engine.records import Field
 from engine_marketo.batches import objects
 from engine_marketo.client import Client
@@ -167,10 +167,11 @@ def _schema(client: Client) -> Mapping[str, _Row]:
 
 
 def _whatever(client: Client, path: str, params: Mapping[str, str] | None = None) -> _Row:
-    """Read what the field list can do without: a failure of any kind is an answer without rows."""
+    """Read what the field list can do without: a refusal is an answer without rows.
+
+    Raises RetryLater and VendorUnavailable: what cannot be told now is no fact to be remembered.
+    """
     try:
         return client.read(path, params)
-    except RunStopped:
-        raise
-    except (AbortRun, RetryLater):
+    except (CredentialsError, SpecError):
         return {}

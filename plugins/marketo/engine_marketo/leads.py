@@ -19,7 +19,7 @@ import orjson
 from engine.errors import AbortRun, EngineError, NoAnswer, RetryLater
 from engine.filters import text
 from engine.records import Action, Decision, Delivery, Found, Notice, Outcome, Status
-from engine_marketo.batches import MAX_BODY, divided, fitting, not_sent, refused, row_outcome
+from engine_marketo.batches import MAX_BODY, Patience, as_list, divided, fitting, not_sent, refused, row_outcome
 from engine_marketo.client import Client
 from engine_marketo.config import Settings
 from engine_marketo.errors import LEAD_GONE, SEVERAL_LEADS, Refused
@@ -93,6 +93,7 @@ class _Batch:
         self._window = settings.limits.window
         self._integers = integers
         self._executed = False
+        self._patience = Patience()
         self._pending: deque[_Part] = deque()
         self._ambiguous: list[_Record] = []
         self.outcomes: dict[int, Outcome] = {}
@@ -144,6 +145,8 @@ class _Batch:
             except Refused as refusal:
                 # Nothing of the part was written: find who is at fault, so that the others are still delivered.
                 blamed, rest = divided(refusal, part.records, _names)
+                if self._patience.spent():
+                    blamed, rest = part.records, []
                 for record in blamed:
                     self._settle(record, refused(refusal))
                 self._pending.extendleft(_Part(part.head, records) for records in reversed(rest))
@@ -152,12 +155,16 @@ class _Batch:
 
     def _send(self, part: _Part) -> None:
         body = part.head + b",".join([record.encoded for record in part.records]) + _TAIL
-        rows = self._client.write(PATH, body).get("result")
+        envelope = self._client.write(PATH, body)
         self._executed = True
-        if not isinstance(rows, list) or len(rows) != len(part.records):
+        self._patience.accepted()
+        rows, request_id = as_list(envelope.get("result")), envelope.get("requestId")
+        if len(rows) != len(part.records):
             rows = ["the answer does not have one row a record"] * len(part.records)
         for record, row in zip(part.records, rows, strict=True):
-            self._settle(record, row_outcome(row, _WRITTEN, "leads", self._window, remote_id=_remote_id(row, record)))
+            told = row_outcome(row, _WRITTEN, "leads", self._window, remote_id=_remote_id(row, record),
+                               request_id=request_id)  # fmt: skip
+            self._settle(record, told)
 
     def _settle(self, record: _Record, outcome: Outcome) -> None:
         """Store what became of the record; which of several leads is meant is decided for all together."""
@@ -198,7 +205,7 @@ class _Batch:
         try:
             found = self._reader.look_up([record.delivery for record in self._ambiguous], ())
         except (AbortRun, RetryLater) as error:
-            after = error.after if isinstance(error, RetryLater) else 0.0
+            after = error.after if isinstance(error, RetryLater) else _CHOOSE_AGAIN
         for record, leads in zip(self._ambiguous, found, strict=True):
             ranked = sorted(leads, key=_recency, reverse=True)
             decision, refusal = record.delivery.decision, self.outcomes[record.place]

@@ -11,7 +11,7 @@ from dataclasses import replace
 import orjson
 
 from engine.records import Outcome, Status
-from engine_marketo.batches import not_sent, row_outcome, send_in_parts
+from engine_marketo.batches import as_list, not_sent, row_outcome, send_in_parts
 from engine_marketo.client import Client
 from engine_marketo.config import Settings
 from engine_marketo.envelope import rows
@@ -62,11 +62,12 @@ class Lists:
 
     def _post(self, list_id: str, remote_ids: Sequence[str]) -> list[Outcome]:
         body = orjson.dumps({"input": [{"id": int(remote_id)} for remote_id in remote_ids]})
-        result = self._client.write(f"/rest/v1/lists/{list_id}/leads.json", body).get("result")
-        if not isinstance(result, list) or len(result) != len(remote_ids):
+        envelope = self._client.write(f"/rest/v1/lists/{list_id}/leads.json", body)
+        result, request_id = as_list(envelope.get("result")), envelope.get("requestId")
+        if len(result) != len(remote_ids):
             # Rows without an id are told apart by their order alone.
             return [Outcome("unknown", answer=result)] * len(remote_ids)
-        return [row_outcome(row, _WRITTEN, "lists", self._window) for row in result]
+        return [row_outcome(row, _WRITTEN, "lists", self._window, request_id=request_id) for row in result]
 
     def _name(self, list_id: str) -> str | None:
         try:

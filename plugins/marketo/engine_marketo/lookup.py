@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from engine.errors import RetryLater
-from engine.records import Delivery, Found
+from engine.filters import text
+from engine.records import Decision, Delivery, Found
 from engine_marketo.client import Client
 from engine_marketo.config import Settings
 from engine_marketo.errors import Reason, Refused
@@ -73,30 +74,43 @@ class LeadReader:
     def __init__(self, client: Client, settings: Settings) -> None:
         self._client = client
         self._partition = Partition(client, settings.partition)
+        self._second = settings.dedupe_field
 
     def look_up(self, deliveries: Sequence[Delivery], fields: Sequence[str]) -> Sequence[Sequence[Found]]:
         """Return for each delivery every lead that its decision matches, with `fields` (absent ones as None).
 
-        Where settings name a partition, leads of other partitions are left out. Raises RetryLater; Refused where a
-        field cannot be read or searched by; CredentialsError; VendorUnavailable.
+        Where settings name a partition, leads of other partitions are left out, unless an id names them; where people
+        are told apart by a second field, so are those with another value of it than the delivery has. Raises
+        RetryLater; Refused where a field cannot be read or searched by; CredentialsError; VendorUnavailable.
         """
         found: dict[tuple[str, _Key], dict[str, Found]] = {}
+        seconds: dict[str, Any] = {}
         partition = self._partition.id()
         used = sorted({delivery.decision.by for delivery in deliveries})
         # A dict, as the order of the fields must not change from run to run.
         asked = dict.fromkeys(["id", "email", "updatedAt", *(vendor_name(by) for by in used), *fields])
         if partition is not None:
             asked[_PARTITION] = None
+        if self._second:
+            asked[self._second] = None
         for by in used:
             values = dict.fromkeys(_value(delivery) for delivery in deliveries if delivery.decision.by == by)
             askable = [value for value in values if _askable(by, value)]
             for start in range(0, len(askable), FILTER_VALUES):
                 for row in self._matching(by, askable[start : start + FILTER_VALUES], list(asked)):
-                    if partition is None or row.get(_PARTITION) in (None, partition):
+                    seconds[str(row["id"])] = row.get(self._second)
+                    if by == ID or partition is None or row.get(_PARTITION) in (None, partition):
                         # By id, as a lead shows up twice where the pages shift while they are read.
                         matches = found.setdefault((by, _row_key(row.get(vendor_name(by)))), {})
                         matches[str(row["id"])] = _found(row, used, fields)
-        return [_of(found, delivery) for delivery in deliveries]
+        return [self._told_apart(_of(found, delivery), delivery, seconds) for delivery in deliveries]
+
+    def _told_apart(self, matches: Sequence[Found], delivery: Delivery, seconds: Mapping[str, Any]) -> Sequence[Found]:
+        """Those of the matches by an address that have the delivery's value of the second field."""
+        if not self._second or delivery.decision.by != EMAIL:
+            return matches
+        wanted = text(delivery.fields.get(self._second)).strip().lower()
+        return tuple(each for each in matches if text(seconds[each.remote_id]).strip().lower() == wanted)
 
     def _matching(self, by: str, values: list[str], fields: list[str]) -> Iterator[Mapping[str, Any]]:
         """Yield all leads with one of the `values`, page after page."""
@@ -128,6 +142,11 @@ class LeadReader:
         if half:
             yield from self._matching(by, values[:half], fields)
             yield from self._matching(by, values[half:], fields)
+
+
+def askable(decision: Decision) -> bool:
+    """Whether a filter can ask for a key: a comma separates values, and cannot be escaped."""
+    return _askable(decision.by, decision.value.strip().lower())
 
 
 def _value(delivery: Delivery) -> str:

@@ -14,7 +14,7 @@ import orjson
 
 from engine.errors import CredentialsError, NoAnswer, RetryLater, RunStopped
 from engine.records import Field, Member, Outcome, Program, Status
-from engine_marketo.batches import MAX_BODY, fitting, not_sent, objects, row_outcome, send_in_parts
+from engine_marketo.batches import MAX_BODY, as_list, fitting, not_sent, objects, row_outcome, send_in_parts
 from engine_marketo.client import Client
 from engine_marketo.config import Settings
 from engine_marketo.envelope import rows
@@ -150,7 +150,10 @@ class Programs:
     def _post(self, path: str, head: bytes, part: Sequence[_Record], endpoint: Endpoint) -> list[Outcome]:
         envelope = self._client.write(path, head + b",".join([record.encoded for record in part]) + _TAIL)
         placed = _in_sequence(envelope.get("result"), len(part))
-        return [row_outcome(placed.get(seq), _WRITTEN, endpoint, self._window) for seq in range(len(part))]
+        window, request_id = self._window, envelope.get("requestId")
+        return [
+            row_outcome(placed.get(seq), _WRITTEN, endpoint, window, request_id=request_id) for seq in range(len(part))
+        ]
 
     # Assets ---------------------------------------------------------------------------------------------------------
 
@@ -218,7 +221,7 @@ def _in_sequence(result: Any, count: int) -> Mapping[int, Any]:
 
     Where it is left out, by their own index, but only when there is a row for each record.
     """
-    given = result if isinstance(result, list) else []
+    given = as_list(result)
     placed: dict[int, list[Any]] = {}
     for index, row in enumerate(given):
         seq = str(row.get("seq")) if isinstance(row, Mapping) else ""

@@ -156,6 +156,15 @@ CONFIG_SCHEMA: Mapping[str, Any] = {
             "API user's default partition.",
             "examples": ["Default"],
         },
+        "dedupe_field": {
+            "type": "string",
+            "minLength": 1,
+            "title": "Second field of the dedupe rule",
+            "description": "Where Adobe has set up a custom dedupe rule for the instance: the field that must be the "
+            "same beside the address. The mapping has to write it. Memberships then never go by file, which tells "
+            "people apart by their address alone.",
+            "examples": ["company"],
+        },
         "company_fields": {
             "enum": ["allow", "refuse"],
             "title": "Company fields",

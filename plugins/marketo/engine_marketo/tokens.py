@@ -1,4 +1,4 @@
-"""Access tokens: issued by the identity service, kept until shortly before their end, replaced when refused.
+"""Access tokens as Marketo's identity service issues them: one for all who sign in alike, until its end.
 
 Identity calls are free of the vendor's quota, so they are not counted.
 Source: experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/authentication
@@ -7,7 +7,6 @@ Source: experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/authen
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,86 +14,46 @@ from engine.adapters import Context
 from engine.errors import CredentialsError, EngineError, NoAnswer, RetryLater
 from engine.http import Http, Reply
 from engine.redaction import redact
+from engine.tokens import Token, Tokens
 from engine_marketo.config import Settings
 from engine_marketo.errors import CREDENTIALS, Site, wrong_address
 
-#: Seconds before its end at which a token is no longer used.
-RENEW_BEFORE = 60.0
 #: How often a dying token is waited out before the caller is sent away.
 _TOKEN_TRIES = 5
-#: After this many calls in a row that were refused with a new token too, the credentials are at fault. Of calls that
-#: are under way together only one counts, so they are these seconds apart.
-_REFUSALS = 5
-_APART = 1.0
 _WHERE = "identity"
 
 
-class Tokens:
-    """Holds the access token; it is fetched by one thread at a time while the others wait for it. Thread-safe."""
+class Identity:
+    """Marketo's identity service, which issues tokens to the custom service of the settings."""
 
     def __init__(self, http: Http, settings: Settings, context: Context) -> None:
         self._http = http
         self._settings = settings
         self._context = context
-        self._lock = threading.Lock()
-        self._token = ""
-        self._renew_at = 0.0
         self._scope = ""
-        self._refusals = 0
-        self._refused_at = 0.0
 
-    def current(self) -> str:
-        """Return a living token. Raises CredentialsError; RetryLater where the service does not answer properly."""
-        with self._lock:
-            if self._token and self._context.now() < self._renew_at:
-                return self._token
-            return self._fetch()
-
-    def after(self, dead: str) -> str:
-        """Return another token than the `dead` one; where another thread has got one already, that one."""
-        with self._lock:
-            if self._token and self._token != dead:
-                return self._token
-            return self._fetch()
-
-    @property
-    def scope(self) -> str:
-        """The API user that the token was issued for, as the identity service names it."""
-        return self._scope
-
-    def accepted(self) -> None:
-        """A call was let in."""
-        self._refusals = 0
-
-    def refused(self, error: EngineError) -> EngineError:
-        """A call was refused with a new token too, which is `error`. Return what to raise for it.
-
-        Tokens are revoked, and replaced elsewhere, at any time; only when it goes on is the service itself at fault.
-        """
-        with self._lock:
-            now = self._context.now()
-            if not self._refusals or abs(now - self._refused_at) >= _APART:
-                self._refusals += 1
-                self._refused_at = now
-            if self._refusals < _REFUSALS:
-                return error
-        return CredentialsError(
-            f"Marketo does not accept the tokens that it issues: {error.what}",
-            where=error.where,
-            why=f"{_REFUSALS} calls in a row were refused with a new token",
+    def tokens(self) -> Tokens:
+        """The keeper of the tokens that this service issues."""
+        return Tokens(
+            self.issue,
+            self._context.now,
+            vendor="Marketo",
             fix=f"See in Marketo whether the custom service of {CREDENTIALS} is still active.",
         )
 
-    def _fetch(self) -> str:
-        self._token = ""
+    @property
+    def scope(self) -> str:
+        """The API user that the last token was issued for."""
+        return self._scope
+
+    def issue(self) -> Token:
+        """Get a living token. Raises CredentialsError; RetryLater where the service does not answer properly."""
         for _ in range(_TOKEN_TRIES):
             answer = self._ask()
             lifetime = _seconds(answer.get("expires_in"))
             if lifetime > 1:
-                # The service hands out the same token until its very end, so near it the margin must shrink too.
-                self._renew_at = self._context.now() + lifetime - min(RENEW_BEFORE, lifetime / 2)
-                self._token, self._scope = str(answer["access_token"]), str(answer.get("scope") or "")
-                return self._token
+                self._scope = str(answer.get("scope") or "")
+                return Token(str(answer["access_token"]), lifetime)
             self._context.sleep(lifetime + 1.0)
         raise RetryLater("Marketo issues only tokens that have expired", where=_WHERE, after=5.0)
 

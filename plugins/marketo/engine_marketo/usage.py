@@ -14,9 +14,12 @@ USAGE = "/rest/v1/stats/usage.json"
 _AROUND_MIDNIGHT = 900.0
 
 
-def calls_today(usage: Mapping[str, Any]) -> int:
-    """The calls that all users of the instance have made today, from an answer of the usage endpoint."""
-    totals = [row.get("total") for row in rows(usage)]
+def calls_today(usage: Mapping[str, Any], day: str) -> int:
+    """The calls that all users of the instance have made on `day` (YYYY-MM-DD), from an answer of the usage endpoint.
+
+    Around midnight the answer may still be yesterday's, whose calls say nothing of today's quota.
+    """
+    totals = [row.get("total") for row in rows(usage) if row.get("date") in (None, day)]
     return max((total for total in totals if isinstance(total, int)), default=0)
 
 

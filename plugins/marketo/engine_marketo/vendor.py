@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from engine.adapters import Bulk, Config, Context, Examined, Vendor
 from engine.codes import VendorCode
 from engine.limits import Limits
-from engine.records import Delivery, Field, Found, Member, Outcome, Program
+from engine.records import Decision, Delivery, Field, Found, Member, Outcome, Program
 from engine_marketo.bulk import BulkImport
 from engine_marketo.client import Client
 from engine_marketo.codes import CODES
@@ -17,7 +17,7 @@ from engine_marketo.examine import Examination
 from engine_marketo.fields import describe
 from engine_marketo.leads import LeadWriter
 from engine_marketo.lists import Lists
-from engine_marketo.lookup import LeadReader
+from engine_marketo.lookup import LeadReader, askable
 from engine_marketo.partitions import check_partition, partitions
 from engine_marketo.programs import Programs
 from engine_marketo.schema import CONFIG_SCHEMA
@@ -59,6 +59,11 @@ class MarketoVendor(Vendor):
         return self._settings.account
 
     @property
+    def catalog(self) -> str:
+        settings = self._settings
+        return f"{settings.account}|company {settings.company_fields}|archived {settings.archived_programs}"
+
+    @property
     def limits(self) -> Limits:
         return self._settings.limits
 
@@ -97,6 +102,9 @@ class MarketoVendor(Vendor):
 
     def lists(self, ids: Sequence[str]) -> Mapping[str, str]:
         return self._lists.read(ids)
+
+    def can_ask(self, decision: Decision) -> bool:
+        return askable(decision)
 
     def look_up(self, deliveries: Sequence[Delivery], fields: Sequence[str]) -> Sequence[Sequence[Found]]:
         return self._reader.look_up(deliveries, fields)

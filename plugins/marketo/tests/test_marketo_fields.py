@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.errors import CredentialsError, RetryLater
+from engine.errors import CredentialsError, RetryLater, VendorUnavailable
 
 
 def test_fields_say_what_can_be_written(vendor, sandbox):
@@ -82,9 +82,14 @@ def test_what_an_administrator_made_of_a_field_is_told_where_it_may_be_read(vend
     assert fields["leadScore"].note == ""
 
 
-@pytest.mark.parametrize(
-    "fault", [{"error": "603"}, {"error": "607"}, {"error": "610"}, {"drop": "after"}, {"empty": True}], ids=str
-)
+@pytest.mark.parametrize("fault", [{"error": "608"}, {"error": "607"}, {"drop": "after"}, {"empty": True}], ids=str)
+def test_what_cannot_be_told_now_is_not_taken_for_a_fact(vendor, sandbox, fault):
+    sandbox.add_fault(match="describe2", **fault)
+    with pytest.raises((RetryLater, VendorUnavailable)):
+        vendor.fields()
+
+
+@pytest.mark.parametrize("fault", [{"error": "603"}, {"error": "610"}, {"error": "1003"}], ids=str)
 def test_the_list_does_without_what_only_adds_to_it(vendor, sandbox, fault):
     whole = vendor.fields()
     sandbox.add_fault(match="describe2|schema", times=-1, **fault)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.errors import CredentialsError, NoAnswer, RetryLater, VendorUnavailable
+from engine.errors import CredentialsError, NoAnswer, RetryLater, SpecError, VendorUnavailable
 
 SYNC = "POST /rest/v1/leads.json"
 
@@ -146,11 +146,27 @@ def test_an_unknown_field_that_fails_the_call_is_found_without_halving(vendor, s
     assert len(sandbox.calls(SYNC)) == 2
 
 
-def test_a_refusal_that_is_not_understood_fails_the_records(vendor, sandbox, by_email):
-    sandbox.add_fault(match=SYNC, error="4242")
-    outcomes = vendor.sync(people(3, by_email))
+def test_a_refusal_that_is_not_understood_may_be_the_fault_of_one_record(vendor, sandbox, by_email):
+    sandbox.add_fault(match=SYNC, error="4242", contains="ada7@", times=-1)
+    batch = [by_email(f"ada{number}@example.com") for number in range(40)]
+    outcomes = vendor.sync(batch)
+    failed = [place for place, outcome in enumerate(outcomes) if outcome.status == "failed"]
+    assert failed == [7] and outcomes[7].failure.code == "UNKNOWN" and outcomes[7].failure.vendor_code == "4242"
+
+
+def test_a_refusal_that_meets_every_part_is_not_searched_through_to_the_last_record(vendor, sandbox, by_email):
+    sandbox.add_fault(match=SYNC, error="4242", times=-1)
+    outcomes = vendor.sync([by_email(f"ada{number}@example.com") for number in range(300)])
     assert {outcome.failure.code for outcome in outcomes} == {"UNKNOWN"}
-    assert len(sandbox.calls(SYNC)) == 1
+    assert len(sandbox.calls(SYNC)) < 320
+
+
+@pytest.mark.parametrize(("code", "setting"), [("1009", "partition"), ("1008", "partition"), ("1011", "matching")])
+def test_a_setting_that_is_wrong_for_everybody_ends_the_run(vendor, sandbox, by_email, code, setting):
+    sandbox.add_fault(match=SYNC, error=code)
+    with pytest.raises(SpecError) as caught:
+        vendor.sync([by_email("ada@example.com")])
+    assert setting in str(caught.value.where)
 
 
 def test_a_batch_above_one_megabyte_travels_in_parts(vendor, sandbox, by_email):

@@ -41,7 +41,7 @@ def test_leads_are_put_in_a_list_as_often_as_one_likes(vendor, sandbox, ids):
 
 def test_a_lead_that_the_list_cannot_take_fails_alone(vendor, sandbox, ids):
     outcomes = vendor.add_to_list("1001", [ids[0], "987654", "00Q-12", ids[1]])
-    assert [o.status for o in outcomes] == ["updated", "failed", "failed", "updated"]
+    assert [o.status for o in outcomes] == ["updated", "later", "failed", "updated"]
     assert {outcomes[1].failure.code, outcomes[2].failure.code} == {"REMOTE_RECORD_GONE"}
     assert (outcomes[1].failure.vendor_code, outcomes[1].remote_id) == ("1004", "987654")
     assert "workspace" in outcomes[1].failure.message and "partition" in outcomes[1].failure.message

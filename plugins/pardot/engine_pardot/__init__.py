@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from engine import hookimpl
 
 if TYPE_CHECKING:
+    import click
+
     from engine.adapters import Vendor
 
 
@@ -17,3 +19,11 @@ def register_vendors() -> Sequence[type[Vendor]]:
     from engine_pardot.vendor import PardotVendor
 
     return [PardotVendor]
+
+
+@hookimpl
+def register_commands(cli: click.Group) -> None:
+    """Add `engine pardot`."""
+    from engine_pardot.login import pardot
+
+    cli.add_command(pardot)

@@ -1,24 +1,30 @@
-"""The settings of a Pardot destination: one JSON Schema for checking, documentation, defaults and completion."""
+"""The settings of a Pardot destination: one JSON Schema of them all, and what they say about signing in.
+
+The way to sign in follows from what is given: a private key, a refresh token, or the client secret alone. Salesforce's
+username-password flow is not offered: it hands a person's password to a program, bypasses multi-factor authentication,
+and new orgs block it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
-DEFAULT_BASE_URL = "https://pi.pardot.com"
-#: Seconds to wait for an answer.
-DEFAULT_TIMEOUT = 60.0
-#: Seconds until an unanswered write can be seen by a read, which may be served from a cache 60 seconds old.
-DEFAULT_SETTLE_AFTER = 65.0
-#: Pardot allows five calls at a time and, in its smallest edition, 25,000 a day, both per business unit.
-#: Source: developer.salesforce.com/docs/marketing/pardot/guide/overview (rate limits).
-DEFAULT_CONCURRENCY = 5
-DEFAULT_DAILY = 25_000
+from engine.errors import SpecError
+from engine_pardot.oauth import MY_DOMAIN, SHARED_HOSTS, Flow, plain_address
+from engine_pardot.schema import PROPERTIES
+
+_AT = "destination.config"
+_MEANS = ("client_secret", "refresh_token", "private_key", "username")
 
 CONFIG_SCHEMA: Mapping[str, Any] = {
     "type": "object",
     "title": "Pardot",
-    "description": "Where the Pardot business unit is and how to sign in to it.",
+    "description": "Where the Pardot business unit is and how to sign in to it: with a private key, with a refresh token, "
+    "or else with the client secret alone. Signing in by username and password is not offered: it hands a person's "
+    "password to a program and bypasses multi-factor authentication, and new orgs block it.",
     "examples": [
         {
             "token_url": "https://example.my.salesforce.com",
@@ -28,26 +34,20 @@ CONFIG_SCHEMA: Mapping[str, Any] = {
         }
     ],
     "additionalProperties": False,
-    "required": ["token_url", "business_unit_id", "client_id", "client_secret"],
+    "required": ["token_url", "business_unit_id", "client_id"],
     "properties": {
-        "base_url": {
-            "type": "string",
-            "title": "API address",
-            "description": "The Pardot API host; developer and sandbox orgs use https://pi.demo.pardot.com.",
-            "default": DEFAULT_BASE_URL,
-            "examples": [DEFAULT_BASE_URL, "https://pi.demo.pardot.com"],
-        },
         "token_url": {
             "type": "string",
             "title": "Salesforce address",
-            "description": "The Salesforce org that issues the tokens: its own My Domain address.",
-            "examples": ["https://example.my.salesforce.com"],
+            "description": "The Salesforce org that issues the tokens: its own My Domain address; or "
+            "https://login.salesforce.com, for a sandbox https://test.salesforce.com, which issue none for client "
+            "credentials.",
+            "examples": ["https://example.my.salesforce.com", "https://login.salesforce.com"],
         },
         "business_unit_id": {
             "type": "string",
             "title": "Business unit",
             "description": "The 18 characters under Business Unit Setup in Salesforce; they begin with 0Uv.",
-            "pattern": "^0Uv[A-Za-z0-9]{15}$",
             "examples": ["0Uv000000000001CAA"],
         },
         "client_id": {
@@ -61,81 +61,113 @@ CONFIG_SCHEMA: Mapping[str, Any] = {
             "type": "string",
             "minLength": 1,
             "title": "Consumer secret",
-            "description": "The consumer secret of the connected app.",
+            "description": "The consumer secret of the connected app. Alone it signs in as the app's run-as user "
+            "(client credentials).",
             "examples": [{"env": "PARDOT_CLIENT_SECRET"}],
         },
         "refresh_token": {
             "type": "string",
             "minLength": 1,
             "title": "Refresh token",
-            "description": "Signs in as the user who authorised the app. Without it the app signs in as its "
-            "run-as user (client credentials).",
-            "examples": [{"env": "PARDOT_REFRESH_TOKEN"}],
+            "description": "Signs in as the user who authorised the app; `engine pardot login` gets one. Where "
+            "Salesforce replaces it at each use, keep it in a file or the keyring: the new one is written back there.",
+            "examples": [{"file": "pardot-refresh-token"}, {"keyring": "lead-engine/pardot"}],
         },
-        "secondary_deleted_search": {
-            "type": "boolean",
-            "title": "Restore from the recycle bin",
-            "description": "Where every prospect with the address is in the recycle bin: true restores and "
-            "updates the latest, false creates a new one.",
-            "default": True,
-            "examples": [True],
+        "private_key": {
+            "type": "string",
+            "minLength": 1,
+            "title": "Private key",
+            "description": "An RSA key in PEM form, without a passphrase, whose certificate the connected app has: "
+            "signs in as `username`, without a client secret (JWT bearer).",
+            "examples": [{"file": "pardot.key"}],
         },
-        "limits": {
-            "type": "object",
-            "title": "Limits",
-            "description": "What this integration may use of the account's allowance.",
-            "examples": [{"concurrency": 4, "daily": 10_000}],
-            "additionalProperties": False,
-            "properties": {
-                "calls": {
-                    "type": "integer",
-                    "minimum": 1,
-                    "title": "Calls per window",
-                    "description": "At most this many calls in `window` seconds; no limit if left out.",
-                    "examples": [100],
-                },
-                "window": {
-                    "type": "number",
-                    "exclusiveMinimum": 0,
-                    "title": "Window",
-                    "description": "The length of the window in seconds.",
-                    "default": 1.0,
-                    "examples": [20.0],
-                },
-                "concurrency": {
-                    "type": "integer",
-                    "minimum": 1,
-                    "maximum": DEFAULT_CONCURRENCY,
-                    "title": "Calls at a time",
-                    "description": "Pardot allows five, shared by all integrations of the business unit.",
-                    "default": DEFAULT_CONCURRENCY,
-                    "examples": [4],
-                },
-                "daily": {
-                    "type": "integer",
-                    "minimum": 1,
-                    "title": "Calls a day",
-                    "description": "25,000 with Growth, 50,000 with Plus, 100,000 with Advanced and Premium.",
-                    "default": DEFAULT_DAILY,
-                    "examples": [DEFAULT_DAILY],
-                },
-            },
+        "username": {
+            "type": "string",
+            "minLength": 1,
+            "title": "Username",
+            "description": "The Salesforce username that the private key signs in as.",
+            "examples": ["integration@example.com"],
         },
-        "settle_after": {
-            "type": "number",
-            "minimum": 0,
-            "title": "Settling time",
-            "description": "Seconds after which an unanswered write is looked up; Pardot's reads lag up to 60.",
-            "default": DEFAULT_SETTLE_AFTER,
-            "examples": [DEFAULT_SETTLE_AFTER],
-        },
-        "timeout": {
-            "type": "number",
-            "exclusiveMinimum": 0,
-            "title": "Timeout",
-            "description": "Seconds to wait for an answer.",
-            "default": DEFAULT_TIMEOUT,
-            "examples": [DEFAULT_TIMEOUT],
-        },
+        **PROPERTIES,
     },
 }
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """How to sign in, and with what; what the `flow` does not need is ''. token_url: without a path."""
+
+    flow: Flow
+    token_url: str
+    client_id: str
+    client_secret: str = ""
+    refresh_token: str = ""
+    private_key: str = ""
+    username: str = ""
+
+    @classmethod
+    def read(cls, config: Mapping[str, Any]) -> SignIn:
+        """Raises SpecError naming the setting that is missing, contradicts another or cannot be right."""
+        check_business_unit(config["business_unit_id"])
+        given = {key: str(config.get(key) or "") for key in _MEANS}
+        flow = _flow(given)
+        token_url = plain_address(config["token_url"], f"{_AT}.token_url")
+        if flow == "client" and urlsplit(token_url).hostname in SHARED_HOSTS:
+            raise SpecError(
+                f"{token_url} issues no tokens for client credentials",
+                where=f"{_AT}.token_url",
+                fix=f"Use the org's own address, {MY_DOMAIN}.",
+            )
+        # A key that comes out of an environment variable often has its line ends written as \\n.
+        given["private_key"] = given["private_key"].replace("\\n", "\n")
+        return cls(flow, token_url, config["client_id"], **given)
+
+
+def check_business_unit(unit: str) -> None:
+    """Raises SpecError where `unit` cannot be the id of a business unit, which has 18 characters from 0Uv on.
+
+    Source: developer.salesforce.com/docs/marketing/pardot/guide/authentication
+    """
+    if unit.startswith("0Uv") and len(unit) == 18 and unit.isascii() and unit.isalnum():
+        return
+    length = "this is the short form of an id, of 15" if len(unit) == 15 else f"this has {len(unit)}"
+    raise SpecError(
+        f"{unit!r} is not the id of a business unit",
+        where=f"{_AT}.business_unit_id",
+        why=f"it begins with 0Uv and has 18 letters and digits; {length}",
+        fix="Copy it from Salesforce: Setup, Business Unit Setup.",
+    )
+
+
+def _flow(given: Mapping[str, str]) -> Flow:
+    if given["private_key"]:
+        for other in ("refresh_token", "client_secret"):
+            if given[other]:
+                raise SpecError(
+                    f"private_key and {other} are two ways to sign in",
+                    where=f"{_AT}.{other}",
+                    fix=f"Remove {other} to sign in with the private key, or private_key and username.",
+                )
+        if not given["username"]:
+            raise SpecError(
+                "the private key signs in as a user, and no username is given",
+                where=f"{_AT}.username",
+                fix="Add the Salesforce username that the connected app is approved for.",
+            )
+        return "jwt"
+    if given["username"]:
+        raise SpecError(
+            "a username signs in with a private key only",
+            where=f"{_AT}.username",
+            why="signing in by password is not offered: it bypasses multi-factor authentication, and new orgs block it",
+            fix="Add private_key, or remove username.",
+        )
+    if given["refresh_token"]:
+        return "refresh"
+    if given["client_secret"]:
+        return "client"
+    raise SpecError(
+        "there is nothing to sign in with",
+        where=f"{_AT}.client_secret",
+        fix="Give client_secret, or refresh_token (see `engine pardot login`), or private_key and username.",
+    )

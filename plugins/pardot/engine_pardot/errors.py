@@ -1,4 +1,4 @@
-"""What goes wrong at Pardot, in the engine's words.
+"""What follows from the table of Pardot's codes: how a refused call is recovered from, what becomes of a record.
 
 Pardot names a fault by a number in the body; the HTTP status is coarse and the text has variable tails, so the number
 decides, then the status, never the text. Bodies have been JSON (`{"code": 4, "message": …}`), the version 4 envelope
@@ -14,43 +14,36 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from engine.errors import CredentialsError, EngineError, NoAnswer, RetryLater, SpecError, VendorUnavailable
+from engine.codes import VendorCode
+from engine.errors import (
+    CredentialsError,
+    EngineError,
+    EnvironmentFault,
+    NoAnswer,
+    NotTaken,
+    RetryLater,
+    SpecError,
+    VendorUnavailable,
+)
 from engine.http import Reply
 from engine.records import Failure, Outcome
 from engine.redaction import redact
+from engine_pardot.codes import BY_CODE, FIELD_OF, UPSERT
 
 _UNIT = "destination.config.business_unit_id"
 _HOST = "destination.config.base_url"
 _CLIENT = "destination.config.client_id"
 
-#: The access token is not accepted (184) or access is denied (49): a new token may help, once.
-_TOKEN_CODES = frozenset({"49", "184"})
-#: Role ability missing, address not allowed, API switched off, way of signing in withdrawn.
-_PERMISSION_CODES = frozenset({"46", "53", "76", "126", "199"})
-#: Faults that pass, with the seconds to wait: a conflicting update, a save that failed, the CRM connector, the server.
-_PASSING = {"62": 5.0, "85": 10.0, "116": 5.0, "119": 30.0, "120": 30.0, "121": 30.0, "183": 10.0}
-#: Page tokens that ran out or are not known: the reading starts over.
-_PAGING_CODES = frozenset({"210", "211"})
-
-
-def _failure_codes() -> dict[str, str]:
-    groups = {
-        "DATA_VALUE_VALIDATION": "4 10 11 12 16 29 32 35 38 39 50 52 55 56 57 61 137 138 139 154",
-        "MISSING_REQUIRED_VALUE": "13 36 153",
-        "MISSING_REMOTE_FIELD": "37 59 130 180 224",
-        "ALREADY_EXISTS": "9 54",
-        "REMOTE_RECORD_GONE": "3 14 92 109 132 192 219",
-    }
-    return {number: code for code, numbers in groups.items() for number in numbers.split()}
-
-
-#: Vendor code → our failure code, for what concerns one record.
-_FAILURES = _failure_codes()
-#: The field that a code is about by its meaning.
-_FIELD_OF = {
-    "4": "email", "9": "email", "54": "email", "10": "userId", "11": "userId", "29": "score", "32": "grade",
-    "38": "campaignId", "39": "profileId", "61": "prospectAccountId",
-}  # fmt: skip
+#: Limits of calls, at which other calls must be careful too.
+TOO_MANY_AT_ONCE, DAY_SPENT = "66", "122"
+#: Codes about the header of the business unit, which a wrong API host answers likewise.
+_UNIT_CODES = frozenset({"181", "182", "201"})
+_ACCESS_DENIED, _WRONG_HOST = "49", "201"
+#: The Pardot-Warning of a record that is in the recycle bin, and the codes of a change to one.
+#: Source: developer.salesforce.com/docs/marketing/pardot/guide/version5overview
+_IN_BIN, _RECYCLED, _RECYCLED_CODE = "201", frozenset({"132", "219"}), "219"
+#: Statuses that say more than a code which is not known.
+_TELLING = frozenset({401, 408, 429})
 
 _XML_FAULT = re.compile(r"<rsp\b[^>]*\bstat=[\"']fail[\"']", re.IGNORECASE)
 _XML_ERROR = re.compile(r"<err\b([^>]*)>(.*?)</err>", re.IGNORECASE | re.DOTALL)
@@ -59,23 +52,57 @@ _XML_CODE = re.compile(r"\bcode=[\"'](\d+)[\"']", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What Pardot reported: HTTP status, its code as text ("" where the body names none) and its message."""
+    """What Pardot reported: HTTP status, its code as text ("" where the body names none) and its message.
+
+    `warning` is the number of the Pardot-Warning header, "" without one.
+    """
 
     status: int
     code: str
     message: str
+    warning: str = ""
 
     @property
     def refuses_token(self) -> bool:
-        return self.code in _TOKEN_CODES or (not self.code and self.status == 401)
+        return self._known.recovery == "sign_in"
+
+    @property
+    def recycled(self) -> bool:
+        """Whether the record is in the recycle bin."""
+        return self.code in _RECYCLED or (self.status == 404 and self.warning == _IN_BIN)
+
+    @property
+    def gone(self) -> bool:
+        """Whether the record is not there, or only in the recycle bin."""
+        return self.recycled or self._known.failure == "REMOTE_RECORD_GONE"
 
     @property
     def no_such_record(self) -> bool:
-        """Whether it means that no prospect is there; code 4 also stands for an address nobody has."""
-        return self.code == "4" or _FAILURES.get(self.code) == "REMOTE_RECORD_GONE"
+        """Whether it means that nothing was found; code 4 also stands for an address nobody has."""
+        return self.code == "4" or self.gone
+
+    @property
+    def _known(self) -> VendorCode:
+        return classify(self, "")
 
     def __str__(self) -> str:
         return f"code {self.code}: {self.message}" if self.code else self.message
+
+
+class Denied(CredentialsError):
+    """The user is signed in and may not do this."""
+
+
+class Refused(SpecError):
+    """Pardot refused a call that only reads, and repeating it as it is cannot help."""
+
+    def __init__(self, fault: Fault, where: str) -> None:
+        super().__init__(
+            f"Pardot refuses the request ({fault})",
+            where=where,
+            fix="Correct the field, id or setting that the message names.",
+        )
+        self.fault = fault
 
 
 def read_fault(reply: Reply) -> Fault | None:
@@ -83,134 +110,160 @@ def read_fault(reply: Reply) -> Fault | None:
     found = _json_fault(reply) or _xml_fault(reply)
     if found is None and not 200 <= reply.status < 300:
         found = "", f"HTTP {reply.status} {reply.excerpt(120)}".strip()
-    return Fault(reply.status, found[0], redact(found[1])) if found else None
+    warning = re.match(r"\s*(\d+)", reply.headers.get("pardot-warning", ""))
+    return Fault(reply.status, found[0], redact(found[1]), warning[1] if warning else "") if found else None
 
 
-def call_error(fault: Fault, where: str) -> EngineError | None:
+def endpoint_of(path: str) -> str:
+    """Which of the endpoints whose codes differ a path belongs to; the first part of the path for all others."""
+    if path.endswith(UPSERT):
+        return UPSERT
+    parts = [part for part in path.removeprefix("/api/v5/").removeprefix("objects/").split("/") if part]
+    return parts[0] if parts else ""
+
+
+def classify(fault: Fault, endpoint: str) -> VendorCode:
+    """The row of the table for a fault; a code that is not in it is kept as it is and becomes UNKNOWN."""
+    number = _RECYCLED_CODE if fault.recycled else fault.code
+    for code in (*BY_CODE.get(number, ()), *BY_CODE.get(_status_code(fault), ())):
+        if code.endpoint in {"", endpoint}:
+            return code
+    return VendorCode(fault.code or f"HTTP {fault.status}", "A code that this plugin does not know.", "UNKNOWN", "fix")
+
+
+def _status_code(fault: Fault) -> str:
+    """The HTTP status that tells what a fault is where no code does, as it stands in the table; "" for none."""
+    if fault.status >= 500:
+        return str(fault.status) if str(fault.status) in BY_CODE else "500"
+    if fault.status in _TELLING or not fault.code and fault.status >= 400:
+        return str(fault.status)
+    # A redirection: the host is another one than that of the API.
+    return "404" if not fault.code and fault.status >= 300 else ""
+
+
+def call_error(fault: Fault, where: str, *, writes: bool) -> EngineError | None:
     """Return the error for a fault of the whole call, or None where it is about the record alone.
 
-    `where` is the endpoint. The access token having been refused means here that a new one was refused as well.
+    `where` is the path. The access token having been refused means here that a new one was refused as well.
     """
-    if fault.refuses_token or fault.code in _PERMISSION_CODES:
-        return _refused(fault)
-    if fault.code in {"181", "182", "201"}:
-        return CredentialsError(
-            f"Pardot does not know the business unit ({fault})",
-            where=_HOST if fault.code == "201" else _UNIT,
-            why="the id is wrong or inactive, or it belongs to another API host",
-            fix=f"Compare {_UNIT} with Business Unit Setup in Salesforce; developer and sandbox orgs use "
-            f"https://pi.demo.pardot.com as {_HOST}.",
-        )
-    if fault.code == "122":
-        return VendorUnavailable(
-            f"the day's quota of API calls is spent ({fault})",
-            where=where,
-            fix="Run the same command again after midnight in the time zone of the Pardot account.",
-        )
-    if fault.code == "66":
-        return RetryLater(f"too many calls at once ({fault})", after=2.0, where=where)
-    if fault.code == "202":
-        return RetryLater(f"the limit of the minute is reached ({fault})", after=60.0, where=where)
-    if fault.code == "214":
-        return NoAnswer(f"Pardot gave up on the call ({fault})", after=5.0, where=where)
-    if fault.code in _FAILURES or fault.code in _PASSING:
-        return None
-    return _status_error(fault, where)
+    code = classify(fault, endpoint_of(where))
+    match code.recovery:
+        case "sign_in" | "stop":
+            return _stop(code, fault, where)
+        case "look_up":
+            # A read has no effect that could be unknown.
+            kind = NoAnswer if writes else RetryLater
+            return kind(f"Pardot did not answer properly ({fault})", after=5.0, where=where)
+        case "wait" if code.failure == "RATE_OR_QUOTA":
+            return NotTaken(f"Pardot did not take the call ({fault})", after=code.after or 1.0, where=where)
+        case _:
+            return None
 
 
 def read_error(fault: Fault, where: str) -> EngineError:
     """Return the error for any fault of a call that only reads."""
-    error = call_error(fault, where)
+    error = call_error(fault, where, writes=False)
     if error is not None:
         return error
-    if fault.code in _PASSING:
-        return RetryLater(f"Pardot is busy ({fault})", after=_PASSING[fault.code], where=where)
-    if fault.code in _PAGING_CODES:
-        return RetryLater(f"the pages ran out while they were read ({fault})", where=where)
-    return SpecError(f"Pardot refuses the request ({fault})", where=where)
+    code = classify(fault, endpoint_of(where))
+    if code.recovery == "wait":
+        return RetryLater(f"Pardot is busy ({fault})", after=code.after or 1.0, where=where)
+    return Refused(fault, where)
 
 
-def record_outcome(fault: Fault, endpoint: str, sent: Iterable[str]) -> Outcome:
-    """Return what a fault means for the one record that was written; `sent` are the names of its fields."""
-    if fault.code in _PASSING:
-        return Outcome("later", after=_PASSING[fault.code], answer=str(fault))
-    failure = Failure(
-        code=_FAILURES.get(fault.code, "UNKNOWN"),
-        message=fault.message,
-        field=_FIELD_OF.get(fault.code) or _named_field(fault.message, sent),
+def record_outcome(fault: Fault, where: str, sent: Iterable[str], *, remote_id: str | None = None) -> Outcome:
+    """Return what a fault of a call to the path `where` means for its record; `sent` are the names of its fields."""
+    code = classify(fault, endpoint_of(where))
+    match code.recovery:
+        case "done":
+            return Outcome("satisfied", remote_id, answer=str(fault))
+        case "wait":
+            return Outcome("later", remote_id, after=code.after or 1.0, answer=str(fault))
+        case _:
+            return Outcome("failed", remote_id, failure=failure(fault, where, sent), answer=str(fault))
+
+
+def failure(fault: Fault, where: str, sent: Iterable[str] = ()) -> Failure:
+    """Return the failure that a fault means, with the field that it is about where that can be told."""
+    return Failure(
+        code=classify(fault, endpoint_of(where)).failure or "UNKNOWN",
+        message=f"Pardot: {fault.message}",
+        field=FIELD_OF.get(fault.code) or _named_field(fault.message, sent),
         vendor_code=fault.code or f"HTTP {fault.status}",
-        endpoint=endpoint,
-    )
-    return Outcome("failed", failure=failure)
-
-
-def token_error(error: str, description: str, *, refreshing: bool) -> CredentialsError:
-    """Return the error for a refusal by Salesforce's token endpoint, naming the setting to correct.
-
-    Source: help.salesforce.com, article remoteaccess_oauth_flow_errors
-    """
-    setting, fix = _token_setting(error, description, refreshing=refreshing)
-    return CredentialsError(
-        f"Salesforce refuses to sign in: {redact(description or error)}", where=setting, why=error, fix=fix
+        endpoint=where,
     )
 
 
-def _token_setting(error: str, description: str, *, refreshing: bool) -> tuple[str, str]:
-    if "not supported on this domain" in description:
-        return (
-            "destination.config.token_url",
-            "Use the org's own address, https://<my-domain>.my.salesforce.com; login.salesforce.com and "
-            "test.salesforce.com refuse client credentials.",
+def not_sent(code: str, message: str, where: str, field: str = "") -> Outcome:
+    """The outcome of a record that cannot be sent as it is."""
+    return Outcome("failed", failure=Failure(code, message, field=field, endpoint=where))
+
+
+def wrong_address(fault: Fault) -> SpecError:
+    """Return the error for a host or a path that is not the API's."""
+    return SpecError(
+        f"there is no Pardot API at this address ({fault})",
+        where=_HOST,
+        fix="Use https://pi.pardot.com, or https://pi.demo.pardot.com for developer and sandbox orgs.",
+    )
+
+
+def _stop(code: VendorCode, fault: Fault, where: str) -> EngineError:
+    if fault.code in _UNIT_CODES:
+        return _wrong_unit(fault)
+    if fault.code == DAY_SPENT:
+        return VendorUnavailable(
+            f"the day's quota of API calls is spent ({fault})",
+            where=where,
+            why="an edition of Pardot without access to the API has a quota of 0",
+            fix="Run the same command again after midnight in the time zone of the Pardot account.",
         )
-    if error == "invalid_client_id":
-        return _CLIENT, "Copy the consumer key of the connected app; a new app needs some minutes to be known."
-    if error == "invalid_client":
-        return "destination.config.client_secret", "Copy the consumer secret of the connected app."
-    if error == "unsupported_grant_type":
-        return _CLIENT, "Allow this flow in the connected app."
-    if error == "invalid_grant" and refreshing:
-        return "destination.config.refresh_token", "Authorise the connected app again and store the new refresh token."
-    return _CLIENT, "Check the connected app: its run-as user must be active, approved and allowed to use it."
-
-
-def _refused(fault: Fault) -> CredentialsError:
-    if fault.code == "49":
-        return CredentialsError(
+    if fault.code == _ACCESS_DENIED:
+        return Denied(
             f"Pardot denies access ({fault})",
             where=_UNIT,
-            why="the user behind the access token may not use this business unit",
-            fix="Sync the user into the business unit, or correct the business unit.",
+            why="the user behind the access token may not use this business unit, or its role lacks an ability",
+            fix="Sync the user into the business unit, correct the business unit, or give its role the ability for "
+            f"{endpoint_of(where)}.",
         )
-    if fault.refuses_token:
+    if code.recovery == "sign_in":
         return CredentialsError(
             f"Pardot does not accept the access token, not even a new one ({fault})",
             where=_CLIENT,
-            why="the connected app lacks the scope pardot_api, or its user is not synced into the business unit",
+            why="the connected app lacks the scope pardot_api, its user is not synced into the business unit, or "
+            f"{_UNIT} is not the user's",
             fix="Add the scope `pardot_api` to the connected app and sync the user into the business unit.",
         )
-    return CredentialsError(
+    if code.failure == "PLUGIN_ERROR":
+        return EnvironmentFault(
+            f"Pardot does not understand the plugin's requests ({fault})",
+            where=where,
+            fix="See whether a proxy changes requests on their way; else report the message to the plugin's author.",
+        )
+    if not code.failure:
+        return wrong_address(fault)
+    return Denied(
         f"Pardot does not permit the call ({fault})",
         where=_CLIENT,
-        fix="Give the role of the connected app's user the ability for prospects, and check its IP and API settings.",
+        why=code.meaning,
+        fix=f"Give the role of the connected app's user the ability for {endpoint_of(where)}, and see that this "
+        "machine's address and the API are allowed.",
     )
 
 
-def _status_error(fault: Fault, where: str) -> EngineError | None:
-    if fault.status >= 500 or fault.status == 408:
-        return NoAnswer(f"Pardot did not answer properly ({fault})", after=5.0, where=where)
-    if fault.code:
-        return None
-    if fault.status == 429:
-        return RetryLater(f"Pardot asks to slow down ({fault})", after=5.0, where=where)
-    if fault.status in {403, 405}:
-        return _refused(fault)
-    if fault.status == 404 or fault.status < 400:
-        return SpecError(
-            f"there is no Pardot API at this address ({fault})",
-            where=_HOST,
-            fix="Use https://pi.pardot.com, or https://pi.demo.pardot.com for developer and sandbox orgs.",
-        )
-    return None
+def _wrong_unit(fault: Fault) -> CredentialsError:
+    whys = {
+        "181": f"{_UNIT} did not reach Pardot: a proxy may drop the header Pardot-Business-Unit-Id",
+        "182": f"{_UNIT} is not 0Uv and 15 characters more",
+        "201": f"{_UNIT} is wrong or inactive, or it belongs to another API host than {_HOST}",
+    }
+    return CredentialsError(
+        f"Pardot does not know the business unit ({fault})",
+        where=_HOST if fault.code == _WRONG_HOST else _UNIT,
+        why=whys[fault.code],
+        fix=f"Compare {_UNIT} with Business Unit Setup in Salesforce; developer and sandbox orgs use "
+        f"https://pi.demo.pardot.com as {_HOST}.",
+    )
 
 
 def _json_fault(reply: Reply) -> tuple[str, str] | None:

@@ -7,10 +7,15 @@ Source: developer.salesforce.com/docs/marketing/pardot/guide/prospect-v5 and …
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from engine.records import Field
+from engine_pardot.errors import Denied
+
+if TYPE_CHECKING:
+    from engine_pardot.client import Client
 
 _TEXT = 255
 _LONG_TEXT = 65_535
@@ -39,6 +44,16 @@ _READ_ONLY: dict[str, str] = {
     "url": "salesforceUrl firstReferrerUrl",
 }
 _LENGTHS: dict[str, int] = {"string": _TEXT, "text": _LONG_TEXT, "email": _TEXT, "phone": _TEXT, "url": _TEXT}
+_OWNER = "assigns the prospect, with userId or salesforceOwnerId but not both; needs the ability to assign"
+_NOTES: dict[str, str] = {
+    "campaignId": "the campaign of the first touch, by Pardot's own number: `write: on_create` keeps that of a prospect"
+    " who is known",
+    "prospectAccountId": "cannot be set where the account has a CRM connector",
+    "userId": _OWNER,
+    "salesforceOwnerId": _OWNER,
+    "optedOut": "the person's own choice to get no mail",
+    "isDoNotEmail": "the marketer's choice to send no mail",
+}
 
 #: Custom field type, in lower case → our type and the length in characters.
 _CUSTOM: dict[str, tuple[str, int | None]] = {
@@ -50,15 +65,20 @@ _CUSTOM: dict[str, tuple[str, int | None]] = {
 }
 #: Types with several values: a query leaves these fields out, a read of one prospect returns them.
 _MULTIPLE = frozenset({"checkbox", "multi-select"})
+_NO_OPTIONS = "Pardot does not tell its predefined values: list them under `options` in the mapping"
 
 #: What is asked of each custom field.
-CUSTOM_FIELD_PROPERTIES = "id,name,fieldId,apiFieldId,type,isRecordMultipleResponses"
+CUSTOM_FIELD_PROPERTIES = "id,name,fieldId,apiFieldId,type,isRequired,isUseValues,isRecordMultipleResponses"
+#: How the API names of custom fields end.
+_CUSTOM_ENDING = "__c"
 
 
 def _standard(groups: Mapping[str, str], *, writable: bool) -> Iterable[Field]:
     for kind, names in groups.items():
         for name in names.split():
-            yield Field(name, kind, _label(name), _LENGTHS.get(kind) if writable else None, writable)
+            length = _LENGTHS.get(kind) if writable else None
+            note = _NOTES.get(name, "") if writable else "read-only"
+            yield Field(name, kind, _label(name), length, writable, note=note)
 
 
 def _label(name: str) -> str:
@@ -72,10 +92,82 @@ STANDARD: tuple[Field, ...] = (*_standard(_WRITABLE, writable=True), *_standard(
 
 def custom_field(record: Mapping[str, Any]) -> Field:
     """Return the engine's field for a custom-field record. Its predefined values cannot be read by any call."""
-    kind, length = _CUSTOM.get(str(record.get("type")).lower(), ("string", None))
-    return Field(str(record["apiFieldId"]), kind, str(record.get("name") or record["apiFieldId"]), length)
+    kind, length = _CUSTOM.get(_type(record), ("string", None))
+    name = str(record["apiFieldId"])
+    return Field(name, kind, str(record.get("name") or name), length, note="; ".join(_notes(record)))
+
+
+def takes_several(record: Mapping[str, Any]) -> bool:
+    """Whether the custom field holds several of its predefined values, so that it is written as a list."""
+    return _type(record) in _MULTIPLE
 
 
 def left_out_of_queries(record: Mapping[str, Any]) -> bool:
     """Whether a query leaves the custom field out, so that it takes a read of the single prospect."""
-    return str(record.get("type")).lower() in _MULTIPLE or bool(record.get("isRecordMultipleResponses"))
+    return takes_several(record) or bool(record.get("isRecordMultipleResponses"))
+
+
+def _type(record: Mapping[str, Any]) -> str:
+    return str(record.get("type")).lower()
+
+
+def _notes(record: Mapping[str, Any]) -> Iterable[str]:
+    """What people should know of a custom field, in a fixed order."""
+    if takes_several(record):
+        yield "takes several values"
+    if record.get("isRecordMultipleResponses"):
+        yield "keeps every value that it was given, and cannot be cleared"
+    if record.get("isRequired"):
+        yield "required in Pardot, which does not clear it"
+    if record.get("isUseValues"):
+        yield _NO_OPTIONS
+
+
+class CustomFields:
+    """The custom fields of a business unit; which take several values is learned once. Safe to use from many threads.
+
+    Source: developer.salesforce.com/docs/marketing/pardot/guide/custom-field-v5
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._lock = threading.Lock()
+        self._records: Sequence[Mapping[str, Any]] | None = None
+
+    def read(self) -> Sequence[Field]:
+        """Read them all, page by page. Raises CredentialsError naming the ability, RetryLater, VendorUnavailable."""
+        with self._lock:
+            return [custom_field(record) for record in self._read()]
+
+    def lists(self, names: Iterable[str]) -> frozenset[str]:
+        """Those of the fields `names` that are written as lists. Raises as `read`, where one of them is custom."""
+        return frozenset(str(record["apiFieldId"]) for record in self._known(names) if takes_several(record))
+
+    def unqueried(self, names: Iterable[str]) -> frozenset[str]:
+        """Those of the fields `names` that only a read of the single prospect returns. Raises as `lists`."""
+        return frozenset(str(record["apiFieldId"]) for record in self._known(names) if left_out_of_queries(record))
+
+    def _known(self, names: Iterable[str]) -> Sequence[Mapping[str, Any]]:
+        wanted = {name for name in names if name.endswith(_CUSTOM_ENDING)}
+        return [record for record in self._all() if record["apiFieldId"] in wanted] if wanted else ()
+
+    def _all(self) -> Sequence[Mapping[str, Any]]:
+        with self._lock:
+            return self._read() if self._records is None else self._records
+
+    def _read(self) -> Sequence[Mapping[str, Any]]:
+        try:
+            records = [
+                record
+                for record in self._client.pages("custom-fields", {"fields": CUSTOM_FIELD_PROPERTIES})
+                if record.get("apiFieldId")
+            ]
+        except Denied as error:
+            raise Denied(
+                f"the custom fields cannot be read: {error.what}",
+                where=error.where,
+                why="the field list needs an ability of its own",
+                fix="In the role of the connected app's user in Pardot, allow Prospects > Configure Fields.",
+            ) from error
+        self._records = records
+        return records

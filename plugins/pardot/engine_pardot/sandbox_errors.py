@@ -16,13 +16,21 @@ CODES: Mapping[str, tuple[int, str]] = {
     "9": (400, "A prospect with the specified email address already exists"),
     "10": (400, "Invalid user ID"),
     "13": (400, "One or more required parameters are missing"),
+    "16": (400, "Invalid ID"),
+    "29": (400, "Invalid score"),
+    "36": (400, "A required value is missing"),
     "37": (400, "The prospect account cannot be set while a CRM connector is in use"),
     "38": (400, "Invalid campaign ID"),
     "39": (400, "Invalid profile ID"),
     "46": (405, "The user does not have permission for this request"),
     "49": (401, "Access Denied"),
+    "50": (400, "Invalid boolean value"),
     "53": (403, "API access from this IP address is not allowed"),
     "54": (400, "The email address is already in use"),
+    "55": (400, "Invalid list ID"),
+    "56": (400, "Invalid number"),
+    "57": (400, "Invalid date"),
+    "58": (400, "That prospect is already a member of that list. Update the membership instead."),
     "60": (405, "The HTTP method is not allowed for this endpoint"),
     "61": (400, "Invalid prospect account ID"),
     "62": (400, "Another update of this record is in progress"),
@@ -44,6 +52,12 @@ CODES: Mapping[str, tuple[int, str]] = {
     "152": (400, "The request body is empty"),
     "153": (400, "A required property is missing"),
     "154": (400, "A property has an invalid value"),
+    "155": (400, "The state of the import does not allow this"),
+    "157": (400, "The import batch has no file or no rows"),
+    "160": (400, "The import has the most batches that are allowed"),
+    "161": (400, "The import batch is too large"),
+    "163": (400, "The import has expired"),
+    "164": (400, "The daily limit of import batches is reached"),
     "180": (400, "The request holds fields that do not exist or cannot be written"),
     "181": (400, "A required header is missing"),
     "182": (400, "Invalid header value"),
@@ -54,6 +68,7 @@ CODES: Mapping[str, tuple[int, str]] = {
     "199": (401, "API keys are no longer supported"),
     "201": (403, "Business Unit specified in Pardot-Business-Unit-Id header not found or inactive."),
     "202": (400, "The limit of requests per minute is reached, or the query took too long"),
+    "204": (400, "The uploaded file is too large or empty"),
     "205": (404, "The record action does not exist"),
     "209": (400, "Too many filters"),
     "210": (400, "The page token has expired"),
@@ -61,6 +76,7 @@ CODES: Mapping[str, tuple[int, str]] = {
     "214": (504, "The API request timed out"),
     "219": (400, "A deleted record cannot be updated"),
     "224": (400, "The request asks for fields that cannot be read"),
+    "236": (400, "The list is not valid for this business unit"),
 }
 
 _HTML = "<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>"
@@ -76,17 +92,26 @@ class ApiError(Exception):
         self.headers = dict(headers or {})
 
 
+def message_of(code: str) -> str:
+    """What Pardot says with a code."""
+    return CODES.get(code, (400, f"Error {code}"))[1]
+
+
+def text_of(error: ApiError) -> str:
+    """The message of an error, with its tail."""
+    return f"{message_of(error.code)}: {error.tail}" if error.tail else message_of(error.code)
+
+
 def reported(
     code: str,
+    text: str,
     *,
-    tail: str = "",
     status: int | None = None,
     form: str = "json",
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Return the response for a code: `form` is json, xml or v4 (the old envelope, with HTTP 200)."""
-    usual, message = CODES.get(code, (400, f"Error {code}"))
-    text = f"{message}: {tail}" if tail else message
+    usual, _ = CODES.get(code, (400, ""))
     if form == "xml":
         body = f'<rsp stat="fail" version="1.0"><err code="{code}">{escape(text)}</err></rsp>'
         return Response(status or usual, body, {"Content-Type": "text/xml;charset=UTF-8", **(headers or {})})
@@ -99,3 +124,11 @@ def reported(
 def gateway(status: int) -> Response:
     """Return what a proxy in front of the API answers: a page, no code."""
     return Response(status, _HTML.format(status=status), {"Content-Type": "text/html"})
+
+
+class TokenRefusal(Exception):
+    """The token host refuses, in the words of OAuth."""
+
+    def __init__(self, error: str, description: str, status: int = 400) -> None:
+        super().__init__(error)
+        self.response = Response(status, {"error": error, "error_description": description})

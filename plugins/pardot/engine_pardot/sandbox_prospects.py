@@ -5,180 +5,176 @@ Source: developer.salesforce.com/docs/marketing/pardot/guide/prospect-v5
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 from typing import Any
 
 from engine.testing.server import Response
-from engine_pardot.fields import left_out_of_queries
+from engine_pardot.sandbox_calls import Call, World, number
 from engine_pardot.sandbox_errors import ApiError
-from engine_pardot.sandbox_query import Collection, Reader, asked_fields
-from engine_pardot.sandbox_rules import check_email, checked
-from engine_pardot.sandbox_seed import Unit, User
-from engine_pardot.sandbox_store import Record, Store
+from engine_pardot.sandbox_history import Record
+from engine_pardot.sandbox_keys import email_key, id_key
+from engine_pardot.sandbox_query import RECYCLED, Collection, asked_fields
+from engine_pardot.sandbox_rules import Rules
+from engine_pardot.sandbox_schema import has_several
 
 _FILTERS = {
     "id": "integer", "salesforceId": "text", "userId": "integer", "assignedToId": "integer",
     "createdAt": "time", "updatedAt": "time", "lastActivityAt": "time",
 }  # fmt: skip
 _ORDER = ("id", "createdAt", "updatedAt", "lastActivityAt")
-#: Objects that a prospect leads to, with the field that holds their id.
-_OBJECTS = {"campaign": "campaignId", "createdBy": "createdById", "updatedBy": "updatedById", "assignedTo": "userId"}
-_RECYCLED = {"Pardot-Warning": "201;Record In Recycle Bin"}
+#: Objects that a prospect leads to: the field that holds their id, and what can be read of them.
+_OBJECTS = {
+    "campaign": ("campaignId", frozenset({"id", "name", "folderId", "salesforceId", "cost", "isDeleted"})),
+    "createdBy": ("createdById", frozenset({"id", "email"})),
+    "updatedBy": ("updatedById", frozenset({"id", "email"})),
+    "assignedTo": ("userId", frozenset({"id", "email"})),
+}
 
 
-@dataclass(frozen=True)
-class Call:
-    """A request that passed the door: whom it acts for, its query and its body; `url` is the collection's address."""
-
-    user: User
-    query: Mapping[str, str]
-    body: Mapping[str, Any]
-    url: str
-
-    def require(self, ability: str) -> None:
-        """Raises ApiError where the role of the user lacks the ability."""
-        if ability not in self.user.abilities:
-            raise ApiError("46", ability)
-
-
-@dataclass
 class Prospects:
-    """Answers what concerns prospects. `lock` guards the store; `counts` what was done."""
+    """Answers what concerns prospects.
 
-    store: Store
-    unit: Unit
-    reader: Reader
-    switches: Mapping[str, Any]
-    lock: AbstractContextManager[Any]
-    counts: dict[str, int] = field(default_factory=lambda: {"created": 0, "updated": 0, "restored": 0})
+    The vendor promises no atomicity: a write looks its prospect up when the call begins and writes when the call's
+    time is over, without a lock in between. Two first-time upserts of one address that overlap create two prospects
+    where addresses may be shared.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._store = world.store
+        self._unit = world.unit
+        self._switches = world.switches
+        self._rules = Rules(world.unit, world.switches)
 
     def query(self, call: Call) -> Response:
         call.require("view")
         collection = self._collection(querying=True)
-        with self.lock:
-            records = self.store.all_visible(call.query.get("email"))
-            return Response(200, self.reader.query(records, call.query, collection, call.url))
+        with self._world.lock:
+            # Later pages are kept by their token, so that nothing is searched again.
+            email = call.query.get("email", "" if "nextPageToken" in call.query else None)
+            return self._world.reader.query(self._store.all_visible(email), call.query, collection, call.url)
 
-    def read(self, call: Call, prospect_id: int) -> Response:
+    def read(self, call: Call) -> Response:
         call.require("view")
-        collection = self._collection()
-        names = asked_fields(call.query.get("fields"), collection)
-        with self.lock:
-            record = self.store.visible(prospect_id)
+        with self._world.lock:
+            record = self._store.visible(call.id)
             if record is None:
                 raise ApiError("109")
-            if record["isDeleted"]:
-                raise ApiError("109", headers=_RECYCLED)
-            return Response(200, self.reader.projected(record, names, collection))
+            return self._world.reader.single(record, call.query, self._collection())
 
     def create(self, call: Call) -> Response:
         call.require("create")
-        values = self._checked(call.body, call.user)
-        if not values.get("email"):
-            raise ApiError("153", "email")
-        with self.lock:
-            record = self._create(values, call.user)
-            location = {"Location": f"{call.url}/{record['id']}?fields={call.query.get('fields', '')}"}
-            return self._answer(call, record, call.query.get("fields"), 201, location)
+        values = self._rules.checked(call.body, call.user)
+        self._require_email(values)
+        with self._world.keys.held([email_key(values["email"])]):
+            call.wait()
+            with self._world.lock:
+                record = self._store.create(values, call.user)
+                location = {"Location": f"{call.url}/{record['id']}?fields={call.query.get('fields', '')}"}
+                return self._answer(call, record, call.query.get("fields"), 201, location)
 
-    def update(self, call: Call, prospect_id: int) -> Response:
+    def update(self, call: Call) -> Response:
         call.require("create")
-        values = self._checked(call.body, call.user)
-        with self.lock:
-            record = self._existing(prospect_id)
-            if record["isDeleted"]:
-                raise ApiError("219")
-            self._update(record, values, call.user)
-            return self._answer(call, record, call.query.get("fields"), 200)
+        values = self._rules.checked(call.body, call.user)
+        with self._world.lock:
+            self._existing(call.id)
+        keys = [id_key(call.id), *([email_key(values["email"])] if "email" in values else [])]
+        with self._world.keys.held(keys):
+            call.wait()
+            with self._world.lock:
+                record = self._existing(call.id)
+                if record["isDeleted"]:
+                    raise ApiError("219")
+                self._store.update(record, values, call.user)
+                return self._answer(call, record, call.query.get("fields"), 200)
 
-    def delete(self, call: Call, prospect_id: int) -> Response:
+    def delete(self, call: Call) -> Response:
         call.require("delete")
-        with self.lock:
-            record = self._existing(prospect_id)
-            if record["isDeleted"]:
-                raise ApiError("109", headers=_RECYCLED)
-            self.store.recycle(record)
+        with self._world.keys.held([id_key(call.id)]):
+            call.wait()
+            with self._world.lock:
+                record = self._existing(call.id)
+                if record["isDeleted"]:
+                    raise ApiError("109", headers=RECYCLED)
+                self._store.recycle(record)
         return Response(204)
 
     def undelete(self, call: Call) -> Response:
         """Restores by id, or by email the recycled one with the latest activity."""
         call.require("delete")
-        with self.lock:
-            if "id" in call.body:
-                record: Record | None = self.store.records.get(_id(call.body["id"]))
-            else:
-                record = self.store.latest(self.store.sharers(str(call.body.get("email", "")), deleted=True))
-            if record is None or not record["isDeleted"]:
-                raise ApiError("109")
-            self._update(record, {}, call.user, restore=True)
-            return self._answer(call, record, call.query.get("fields"), 200)
+        with self._world.lock:
+            target = self._recycled(call.body)
+        with self._world.keys.held([id_key(target["id"])]):
+            call.wait()
+            with self._world.lock:
+                self._store.update(target, {}, call.user, restore=True)
+                return self._answer(call, target, call.query.get("fields"), 200)
 
     def upsert(self, call: Call) -> Response:
-        """Find by address, then write.
-
-        The vendor promises no atomicity: with a latency the look-up happens at its start and the write at its end, so
-        two first-time calls for one address that overlap create two prospects where addresses may be shared.
-        """
+        """Find by address, then write."""
         call.require("create")
         given = call.body.get("prospect")
         if not isinstance(given, Mapping):
             raise ApiError("153", "prospect")
-        email = call.body.get("matchEmail", given.get("email"))
-        if email is None:
+        if "matchEmail" not in call.body and self._switches["match_email_missing"] == "reject":
             raise ApiError("153", "matchEmail")
-        check_email(email)
-        values = self._checked(given, call.user)
-        latency = float(self.switches["latency"])
-        with nullcontext() if latency else self.lock:
-            with self.lock:
-                target = self._match(email, bool(call.body.get("secondaryDeletedSearch", False)))
-            if latency:
-                time.sleep(latency)
-            with self.lock:
+        email = self._rules.email(call.body.get("matchEmail", given.get("email")))
+        values = self._rules.checked(given, call.user)
+        with self._world.lock:
+            target = self._match(email, call.body.get("secondaryDeletedSearch"))
+        keys = {email_key(email), email_key(values.get("email", email))}
+        with self._world.keys.held(keys if target is None else keys | {id_key(target)}):
+            call.wait()
+            with self._world.lock:
                 return self._upserted(call, target, values)
 
-    def _upserted(self, call: Call, target: Record | None, values: Mapping[str, Any]) -> Response:
+    def _upserted(self, call: Call, target: int | None, values: Mapping[str, Any]) -> Response:
         fields = call.body.get("fields")
         names = ",".join(map(str, fields)) if isinstance(fields, list) else call.query.get("fields")
         if names:
             asked_fields(names, self._collection())
-        if target is not None:
-            self._update(target, values, call.user, restore=target["isDeleted"])
-            return self._answer(call, target, names, 200)
-        if not values.get("email"):
-            raise ApiError("153", "email")
-        record = self._create(values, call.user)
-        return self._answer(call, record, names, int(self.switches["upsert_create_status"]))
+        if target is None:
+            self._require_email(values)
+            record = self._store.create(values, call.user)
+            status = int(self._switches["upsert_create_status"])
+        else:
+            record, status = self._store.records[target], 200
+            self._store.update(record, values, call.user, restore=record["isDeleted"])
+        bare = str(self._switches["upsert_without_fields"])
+        if not names and bare != "nothing":
+            return Response(status, {} if bare == "empty" else {"id": record["id"]})
+        return self._answer(call, record, names, status)
 
-    def _match(self, email: str, recycled_too: bool) -> Record | None:
-        """The prospect an upsert writes to; recycled ones count where nobody active has the address."""
-        active = self.store.latest(self.store.sharers(email))
-        if active is not None:
-            return active
-        if recycled_too or not self.switches["allow_multiple_prospects"]:
-            return self.store.latest(self.store.sharers(email, deleted=True))
-        return None
+    def _match(self, email: str, recycled_too: Any) -> int | None:
+        """Whom an upsert writes to; recycled prospects count where nobody active has the address."""
+        lagged = self._switches["upsert_reads"] == "lagged"
+        if recycled_too is None:
+            recycled_too = self._switches["deleted_search_default"]
+        found = self._store.latest(self._store.sharers(email, lagged=lagged))
+        if found is None and (recycled_too or not self._switches["allow_multiple_prospects"]):
+            found = self._store.latest(self._store.sharers(email, deleted=True, lagged=lagged))
+        return None if found is None else int(found["id"])
 
-    def _checked(self, values: Mapping[str, Any], user: User) -> dict[str, Any]:
-        return checked(values, self.unit, user, self.switches)
-
-    def _create(self, values: Mapping[str, Any], user: User) -> Record:
-        record = self.store.create(values, user)
-        self.counts["created"] += 1
+    def _recycled(self, asked: Mapping[str, Any]) -> Record:
+        """The prospect that is to be restored. Raises ApiError where it is not in the recycle bin."""
+        if "id" in asked:
+            record = self._store.records.get(number(asked["id"], "3"))
+        else:
+            record = self._store.latest(self._store.sharers(str(asked.get("email", "")), deleted=True))
+        if record is None or not record["isDeleted"]:
+            raise ApiError("109")
         return record
 
-    def _update(self, record: Record, values: Mapping[str, Any], user: User, *, restore: bool = False) -> None:
-        self.store.update(record, values, user, restore=restore)
-        self.counts["restored" if restore else "updated"] += 1
-
     def _existing(self, prospect_id: int) -> Record:
-        record = self.store.records.get(prospect_id)
+        record = self._store.records.get(prospect_id)
         if record is None:
             raise ApiError("109")
         return record
+
+    @staticmethod
+    def _require_email(values: Mapping[str, Any]) -> None:
+        if not values.get("email"):
+            raise ApiError("153", "email")
 
     def _answer(
         self, call: Call, record: Record, fields: str | None, status: int, headers: Mapping[str, str] | None = None
@@ -187,46 +183,34 @@ class Prospects:
         if not fields or "view" not in call.user.abilities:
             return Response(204, headers=headers or {})
         collection = self._collection()
-        body = self.reader.projected(record, asked_fields(fields, collection), collection)
+        body = self._world.reader.projected(record, asked_fields(fields, collection), collection)
         return Response(status, body, headers or {})
 
     def _collection(self, *, querying: bool = False) -> Collection:
         """What can be asked; a query leaves out (or, by the switch, refuses) fields with several values."""
-        email = "text" if self.switches["email_case_sensitive"] else "caseless"
+        email = "text" if self._switches["email_case_sensitive"] else "caseless"
 
         def readable(name: str) -> bool:
-            if querying and self.switches["several_values"] == "reject" and self._has_several(name):
+            if querying and self._switches["several_values"] == "reject" and self._has_several(name):
                 return False
-            head, tail = _path(name)
-            return name in self.unit.standard or name in self.unit.custom_fields or bool(tail and head in _OBJECTS)
+            head, _, tail = name.partition(".")
+            return tail in _OBJECTS[head][1] if head in _OBJECTS else self._unit.rule(name) is not None
 
         def get(record: Mapping[str, Any], name: str) -> Any:
-            head, tail = _path(name)
+            head, _, tail = name.partition(".")
             if tail:
                 return self._linked(head, record).get(tail)
             return None if querying and self._has_several(name) else record.get(name)
 
-        return Collection(readable, get, {**_FILTERS, "email": email}, _ORDER)
+        return Collection(readable, get, {**_FILTERS, "email": email}, _ORDER, frozenset({"userId"}))
 
     def _has_several(self, name: str) -> bool:
-        custom = self.unit.custom_fields.get(name)
-        return custom is not None and left_out_of_queries(custom)
+        custom = self._unit.custom_fields.get(name)
+        return custom is not None and has_several(custom)
 
     def _linked(self, head: str, record: Mapping[str, Any]) -> Mapping[str, Any]:
-        linked = record.get(_OBJECTS[head])
+        linked = record.get(_OBJECTS[head][0])
         if head == "campaign":
-            return self.unit.campaigns.get(linked or 0, {})
-        user = self.unit.users.get(linked or 0)
+            return self._unit.campaigns.get(linked or 0, {})
+        user = self._unit.users.get(linked or 0)
         return {"id": user.id, "email": user.email} if user else {}
-
-
-def _path(name: str) -> tuple[str, str]:
-    head, _, tail = name.partition(".")
-    return head, tail
-
-
-def _id(value: Any) -> int:
-    try:
-        return int(value)
-    except (TypeError, ValueError):
-        raise ApiError("3") from None

@@ -1,4 +1,4 @@
-"""Access tokens from Salesforce: fetched on first use, renewed when Pardot refuses one.
+"""Access tokens from Salesforce, by a signed assertion, a refresh token or client credentials.
 
 Token replies carry no lifetime, so the only sign of an expired token is Pardot refusing it.
 Source: developer.salesforce.com/docs/marketing/pardot/guide/authentication
@@ -6,121 +6,125 @@ Source: developer.salesforce.com/docs/marketing/pardot/guide/authentication
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Mapping
 from typing import Any
 
+from engine import tokens
 from engine.adapters import Config, Context
-from engine.errors import CredentialsError, RetryLater, VendorUnavailable
-from engine.http import Http, Reply
-from engine_pardot.errors import token_error
+from engine.errors import SpecError
+from engine.http import Http
+from engine.redaction import remember_secret
+from engine_pardot.config import SignIn
+from engine_pardot.oauth import SCOPE, Busy, ask
 
-TOKEN_PATH = "/services/oauth2/token"  # noqa: S105 - a path
-#: Seconds between the attempts to get a token while the token host is busy or away.
+_SETTING = "refresh_token"
+#: Seconds between the attempts while the refresh token is in use elsewhere.
 _WAITS = (1.0, 2.0, 4.0)
-#: Salesforce's words for one refresh token being used twice at the same moment, the newer text first.
-_BUSY = ("already being processed", "expired authorization code")
+#: Seconds for which an assertion is good; Salesforce takes none that lasts longer than some minutes.
+_ASSERTION_LASTS = 180
+_JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
-class Tokens:
-    """The current access token. Thread-safe; one thread renews while the others wait for its result."""
+class Tokens(tokens.Tokens):
+    """The access token of one sign-in. Raises SpecError where the settings do not say how to sign in."""
 
     def __init__(self, config: Config, context: Context, http: Http) -> None:
-        self._client = {"client_id": config["client_id"], "client_secret": config["client_secret"]}
-        self._refresh_token: str = config.get("refresh_token", "")
+        self._sign_in = SignIn.read(config)
         self._context = context
         self._http = http
-        self._url = str(config["token_url"]).rstrip("/") + TOKEN_PATH
-        self._lock = threading.Lock()
-        self._current = ""
-        self._refusal: CredentialsError | None = None
+        #: The refresh token in use, and the one last seen where the spec keeps it: they differ where a new one could
+        #: not be written back.
+        self._refresh_token = self._stored = self._sign_in.refresh_token
+        if self._sign_in.flow == "jwt":
+            self._assertion()  # so that a key which cannot sign is refused before anything is sent
+        super().__init__(
+            self._granted,
+            context.now,
+            vendor="Pardot",
+            fix=f"Add the scope `{SCOPE}` to the connected app, and sync its user into the business unit.",
+        )
 
-    def sign_in(self) -> None:
-        """Get a new token, whatever happened before. Raises CredentialsError, VendorUnavailable."""
-        with self._lock:
-            self._refusal = None
-            self._fetch()
+    def _granted(self) -> tokens.Token:
+        """Get a token. Raises CredentialsError naming the setting to correct; RetryLater."""
+        if self._sign_in.flow == "refresh":
+            # One at a time, in all processes: with rotation a refresh token that is used twice is dead.
+            with self._context.secrets.lock(_SETTING):
+                return self._refreshed()
+        if self._sign_in.flow == "jwt":
+            form = {"grant_type": _JWT_BEARER, "assertion": self._assertion()}
+        else:
+            form = {
+                "grant_type": "client_credentials",
+                "client_id": self._sign_in.client_id,
+                "client_secret": self._sign_in.client_secret,
+            }
+        return _token(ask(self._http, self._sign_in.token_url, form, flow=self._sign_in.flow))
 
-    def current(self) -> str:
-        """Return the token in use, fetching the first one. Raises as `sign_in`."""
-        with self._lock:
-            if not self._current:
-                self._fetch()
-            return self._current
-
-    def renew(self, refused: str) -> tuple[str, bool]:
-        """Return a token other than the `refused` one, and whether it was fetched just now. Raises as `sign_in`."""
-        with self._lock:
-            if self._current and self._current != refused:
-                return self._current, False
-            self._fetch()
-            return self._current, True
-
-    def _fetch(self) -> None:
-        """Fetch under the lock. A refusal is remembered, so that waiting threads do not each collect another."""
-        if self._refusal is not None:
-            raise self._refusal
-        try:
-            self._current = self._granted()
-        except CredentialsError as error:
-            self._refusal = error
-            raise
-
-    def _granted(self) -> str:
-        problem = ""
-        for wait in (*_WAITS, None):
-            token, problem = self._attempt()
-            if token:
-                return token
-            if wait is not None:
+    def _refreshed(self) -> tokens.Token:
+        """Refresh under the lock; what uses the refresh token outside of it is waited out."""
+        for wait in _WAITS:
+            try:
+                return self._refresh()
+            except Busy:
                 self._context.sleep(wait)
-        raise VendorUnavailable(
-            f"Salesforce issues no token: {problem}",
-            where="destination.config.token_url",
-            fix="Check the address, see whether Salesforce reports an outage, then run the same command again.",
-        )
+        return self._refresh()
 
-    def _attempt(self) -> tuple[str, str]:
-        """Ask once: the token, or "" and what stands in the way for now. Raises CredentialsError for a refusal."""
-        try:
-            reply = self._http.send("POST", self._url, form=self._form(), counted=False)
-        except RetryLater as error:
-            return "", error.what
-        answer = reply.json()
-        if reply.status >= 500 or reply.status == 429:
-            return "", f"HTTP {reply.status}"
-        if 200 <= reply.status < 300:
-            return self._accepted(answer), "the answer holds no token"
-        _raise_unless_busy(reply, answer, refreshing=bool(self._refresh_token))
-        return "", "the refresh token is being used by somebody else at this moment"
+    def _refresh(self) -> tokens.Token:
+        form = {
+            "grant_type": "refresh_token",
+            "refresh_token": self._latest(),
+            "client_id": self._sign_in.client_id,
+            "client_secret": self._sign_in.client_secret,
+        }
+        sent = {key: value for key, value in form.items() if value}  # not every app has the secret asked for here
+        answer = ask(self._http, self._sign_in.token_url, sent, flow="refresh")
+        self._keep(str(answer.get("refresh_token") or ""))
+        return _token(answer)
 
-    def _form(self) -> dict[str, str]:
-        if self._refresh_token:
-            return {"grant_type": "refresh_token", "refresh_token": self._refresh_token, **self._client}
-        return {"grant_type": "client_credentials", **self._client}
+    def _latest(self) -> str:
+        """The refresh token to use: another process may have replaced the stored one since it was read."""
+        stored = self._context.secrets.read(_SETTING)
+        if stored and stored != self._stored:
+            self._refresh_token = self._stored = stored
+        return self._refresh_token
 
-    def _accepted(self, answer: Any) -> str:
-        if not isinstance(answer, dict):
-            return ""
-        rotated = answer.get("refresh_token")
-        if self._refresh_token and rotated and rotated != self._refresh_token:
-            # With rotation the old token is dead from here on; this process goes on with the new one.
-            self._refresh_token = str(rotated)
+    def _keep(self, new: str) -> None:
+        """Write a replaced refresh token back before the old one is forgotten."""
+        if not new or new == self._refresh_token:
+            return
+        remember_secret(new)
+        if self._context.secrets.write(_SETTING, new):
+            self._stored = new
+        else:
             self._context.log.warning(
-                "Salesforce replaced the refresh token: the configured one no longer works for the next run. "
-                "Turn refresh token rotation off in the connected app, or authorise it again."
+                "Salesforce replaced the refresh token, and the new one cannot be written back: this run goes on with "
+                "it, but the configured one no longer works for the next. Keep it where it can be written, as "
+                "`refresh_token: {file: …}` or `{keyring: …}`, and run `engine pardot login` again; or turn refresh "
+                "token rotation off in the connected app."
             )
-        return str(answer.get("access_token") or "")
+        self._refresh_token = new
+
+    def _assertion(self) -> str:
+        """A signed statement of who signs in where. Raises SpecError where the key cannot sign it."""
+        import jwt
+
+        claims = {
+            "iss": self._sign_in.client_id,
+            "sub": self._sign_in.username,
+            "aud": self._sign_in.token_url,
+            "exp": int(self._context.now()) + _ASSERTION_LASTS,
+        }
+        try:
+            return jwt.encode(claims, self._sign_in.private_key, algorithm="RS256")
+        except (jwt.PyJWTError, ValueError, TypeError, AttributeError) as error:
+            raise SpecError(
+                "the private key cannot sign",
+                where="destination.config.private_key",
+                why="it must be an RSA private key in PEM form that is not encrypted",
+                fix="Refer to the key whose certificate was uploaded to the connected app; "
+                "`openssl rsa -in KEY -out FILE` takes a passphrase off.",
+            ) from error
 
 
-def _raise_unless_busy(reply: Reply, answer: Any, *, refreshing: bool) -> None:
-    """Raise CredentialsError for a refusal by the token endpoint; return where asking again can help."""
-    if not isinstance(answer, dict) or "error" not in answer:
-        raise CredentialsError(
-            f"there is no Salesforce sign-in at this address (HTTP {reply.status})",
-            where="destination.config.token_url",
-            fix="Use the org's own address, https://<my-domain>.my.salesforce.com.",
-        )
-    error, description = str(answer["error"]), str(answer.get("error_description", ""))
-    if error == "invalid_grant" and any(words in description for words in _BUSY):
-        return
-    raise token_error(error, description, refreshing=refreshing)
+def _token(answer: Mapping[str, Any]) -> tokens.Token:
+    return tokens.Token(str(answer["access_token"]))

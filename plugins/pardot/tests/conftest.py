@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,9 @@ from engine_pardot.sandbox import PardotSandbox
 from engine_pardot.vendor import PardotVendor
 
 from engine.adapters import Context
+from engine.limits import Gate, LimitedGate, OpenGate
 from engine.records import Decision, Delivery
+from engine.state import Store
 
 Vendors = Callable[..., PardotVendor]
 Deliveries = Callable[..., Delivery]
@@ -45,10 +48,13 @@ def sandbox(_running: PardotSandbox) -> PardotSandbox:
 
 @pytest.fixture
 def vendors(waits: list[float]) -> Iterator[Vendors]:
-    """Build vendors for a sandbox; keyword arguments change the configuration."""
+    """Build vendors for a sandbox, by its clock; keyword arguments change the configuration.
+
+    `gate` is what its calls go through.
+    """
     with ExitStack() as stack:
 
-        def build(sandbox: PardotSandbox, **changes: Any) -> PardotVendor:
+        def build(sandbox: PardotSandbox, *, gate: Gate | None = None, **changes: Any) -> PardotVendor:
             client = {
                 "base_url": sandbox.url,
                 "token_url": sandbox.url,
@@ -57,7 +63,10 @@ def vendors(waits: list[float]) -> Iterator[Vendors]:
                 "client_secret": "sandbox-secret",
             }
             config = {key: value for key, value in {**client, **changes}.items() if value is not None}
-            vendor = PardotVendor(config, Context(sleep=waits.append))
+            context = Context(now=sandbox.now, sleep=waits.append, gate=gate or OpenGate())
+            vendor = PardotVendor(config, context)
+            if isinstance(gate, LimitedGate):
+                gate.declare(vendor.account, vendor.limits)
             stack.callback(vendor.close)
             return vendor
 
@@ -70,10 +79,27 @@ def vendor(sandbox: PardotSandbox, vendors: Vendors) -> PardotVendor:
 
 
 @pytest.fixture
-def delivery() -> Deliveries:
-    """Build a delivery of one person, matched by email."""
+def gate(tmp_path: Path, sandbox: PardotSandbox, waits: list[float]) -> Iterator[LimitedGate]:
+    """The engine's own limits on a state file, by the sandbox's clock; what is built with it declares its account."""
+    with Store(tmp_path / "state.db") as store:
+        yield LimitedGate(store.quotas, now=sandbox.now, sleep=waits.append)
 
-    def build(email: str = "ana@example.com", **fields: Any) -> Delivery:
-        return Delivery(lead_id=1, decision=Decision("email", email), fields={"email": email, **fields})
+
+@pytest.fixture
+def delivery() -> Deliveries:
+    """Build a delivery of one person, matched by email; `on_create` is for a new person only."""
+
+    def build(email: str = "ana@example.com", on_create: Any = None, /, **fields: Any) -> Delivery:
+        return Delivery(1, Decision("email", email), {"email": email, **fields}, on_create or {})
+
+    return build
+
+
+@pytest.fixture
+def by_id() -> Deliveries:
+    """Build a delivery of one person, matched by the id of a prospect."""
+
+    def build(prospect_id: object, *, update_email: bool = False, **fields: Any) -> Delivery:
+        return Delivery(1, Decision("prospect_id", str(prospect_id), update_email=update_email), fields)
 
     return build

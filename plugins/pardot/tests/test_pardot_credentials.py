@@ -7,14 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
-from engine.errors import CredentialsError, VendorUnavailable
+from engine.errors import CredentialsError, NoAnswer, RetryLater
 from engine.http import Http
 
 
-def test_signing_in_is_one_call(sandbox: Any, vendor: Any) -> None:
+def test_signing_in_is_one_call_to_salesforce(sandbox: Any, vendor: Any) -> None:
     vendor.connect()
-    assert [each["request"] for each in sandbox.journal] == ["POST /services/oauth2/token"]
+    assert [each["request"] for each in sandbox.calls("oauth2")] == ["POST /services/oauth2/token"]
 
 
 @pytest.mark.parametrize(
@@ -57,13 +59,14 @@ def test_a_refresh_that_meets_another_waits_and_succeeds(sandbox: Any, vendors: 
 
 
 @pytest.mark.parametrize("fault", [{"error": "503"}, {"drop": "before"}, {"truncate": True}])
-def test_a_token_host_that_is_down_stops_the_run_for_later(
+def test_a_token_host_that_is_down_can_be_asked_later(
     sandbox: Any, vendor: Any, delivery: Any, fault: dict[str, Any]
 ) -> None:
     sandbox.add_fault(match="token", times=-1, **fault)
-    with pytest.raises(VendorUnavailable) as down:
+    with pytest.raises(RetryLater) as later:
         vendor.sync([delivery()])
-    assert down.value.where == "destination.config.token_url"
+    assert not isinstance(later.value, NoAnswer)
+    assert sandbox.state()["prospects"] == []
 
 
 @pytest.mark.parametrize("form", ["json", "xml"])
@@ -106,6 +109,23 @@ def test_a_revoked_refresh_token_stops_the_run_with_one_refusal(sandbox: Any, ve
         assert refused.value.where == "destination.config.refresh_token"
     assert len(sandbox.calls("oauth2/token")) == 2
     assert sandbox.state()["prospects"] == []
+
+
+def test_a_private_key_signs_in_as_its_user(sandboxes: Any, vendors: Any, delivery: Any) -> None:
+    made = rsa.generate_private_key(65537, 2048)
+    pem, key_format = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    private = made.private_bytes(pem, key_format, serialization.NoEncryption()).decode()
+    public = made.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+    client = {"id": "sandbox", "secret": "sandbox-secret", "public_key": public}
+    sandbox = sandboxes(clients=[client])
+    given = {"private_key": private, "client_secret": None}
+    vendor = vendors(sandbox, **given, username="integration@example.com")
+    assert vendor.sync([delivery()])[0].status == "created"
+    sandbox.advance(7201)
+    assert vendor.sync([delivery()])[0].status == "updated"
+    with pytest.raises(CredentialsError, match="approved") as refused:
+        vendors(sandbox, **given, username="nobody@example.com").connect()
+    assert refused.value.where == "destination.config.username"
 
 
 def test_a_replaced_refresh_token_is_used_and_reported(

@@ -1,0 +1,79 @@
+"""Fields that only a new prospect gets, its campaign above all: a prospect's campaign is that of the first touch.
+
+An upsert has one payload for new and for known prospects, so these fields follow in a second call, by id, once the
+upsert has answered that it created. Should the second call fail, the repeated upsert finds a prospect that is not new
+any more. It is completed then, if it was created by the same user in the last days and still has of these fields what
+its creation left there: nothing, or the campaign that Pardot gives a prospect without one, which is the oldest.
+Source: developer.salesforce.com/docs/marketing/pardot/guide/campaign-v5
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from engine.adapters import Context
+from engine.casts import stored_as
+from engine_pardot.client import Client
+from engine_pardot.errors import Denied
+from engine_pardot.lookup import moment
+
+CAMPAIGN = "campaignId"
+#: What an upsert is asked to tell who and when a prospect was created, beside its id.
+TELLING = ("createdAt", "updatedAt", "createdById", "updatedById")
+#: A quota that is spent on a Friday is there again before this.
+_COMPLETED_WITHIN = timedelta(days=3)
+
+
+class OnCreate:
+    """Tells which of the fields for new prospects are to be written. Safe to use from many threads."""
+
+    def __init__(self, client: Client, context: Context) -> None:
+        self._client = client
+        self._context = context
+        self._lock = threading.Lock()
+        self._oldest: Sequence[str] | None = None
+
+    def due(self, answer: Mapping[str, Any], fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Those of the `fields` that the prospect of an upsert's `answer` still lacks as a new one.
+
+        Raises RetryLater, CredentialsError, VendorUnavailable.
+        """
+        if was_created(answer):
+            return fields
+        user = answer.get("createdById")
+        age = moment(answer.get("updatedAt")) - moment(answer.get("createdAt"))
+        if user is None or user != answer.get("updatedById") or age > _COMPLETED_WITHIN:
+            return {}
+        return {
+            name: value
+            for name, value in fields.items()
+            if not stored_as(value, answer.get(name)) and self._is_untouched(name, answer.get(name))
+        }
+
+    def _is_untouched(self, name: str, held: Any) -> bool:
+        return not held or (name == CAMPAIGN and str(held) in self._oldest_campaign())
+
+    def _oldest_campaign(self) -> Sequence[str]:
+        """The id of the campaign that prospects without one are put in; none where campaigns may not be read."""
+        with self._lock:
+            if self._oldest is None:
+                params = {"fields": "id", "orderBy": "id ASC", "limit": "1"}
+                try:
+                    found = self._client.find("campaigns", params).data.get("values") or ()
+                except Denied as error:
+                    self._context.log.warning(
+                        "pardot: the campaigns cannot be read, so a prospect whose second call failed keeps the "
+                        "campaign that Pardot gave it: %s",
+                        error.what,
+                    )
+                    found = ()
+                self._oldest = [str(campaign["id"]) for campaign in found if campaign.get("id")]
+            return self._oldest
+
+
+def was_created(answer: Mapping[str, Any]) -> bool:
+    """Pardot does not say whether it created or updated: on a new prospect both times are the same."""
+    return answer.get("createdAt") is not None and answer.get("createdAt") == answer.get("updatedAt")
