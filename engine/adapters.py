@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Literal
 from engine.codes import VendorCode
 from engine.http import Http
 from engine.limits import Gate, Limits, OpenGate
-from engine.records import Decision, Delivery, Field, Found, Member, Membership, Outcome, Program, RawLead
+from engine.records import Decision, Delivery, Field, Found, Member, Membership, Outcome, PlaceKind, Program, RawLead
 from engine.settings import NoSecrets, Secrets
 
 #: The adapter interface that this engine speaks; an adapter states the one it was written for.
@@ -168,10 +168,12 @@ ImportState = Literal["queued", "running", "done", "failed"]
 class Bulk(ABC):
     """A vendor's import of whole files, for large runs. Deliveries keep their order; no key stands in a file twice.
 
-    `places`: imports under way at once. `poll_after`: seconds between two questions after one. `settle_after`: seconds
-    after which a submission that was never answered can no longer take effect.
+    `kinds`: the places that a file can give. `places`: imports under way at once. `poll_after`: seconds between two
+    questions after one. `settle_after`: seconds after which a submission that was never answered can no longer take
+    effect.
     """
 
+    kinds: ClassVar[tuple[PlaceKind, ...]] = ("program",)
     places: int = 1
     poll_after: float = 10.0
     settle_after: float = 3600.0
@@ -193,7 +195,7 @@ class Bulk(ABC):
 
     @abstractmethod
     def submit_members(self, deliveries: Sequence[Delivery], places: Sequence[Membership]) -> str:
-        """The same for a file that puts written persons in one program with one status; one place a delivery."""
+        """The same for a file that gives written persons a place: all the same one, one a delivery."""
 
     @abstractmethod
     def state(self, ticket: str) -> ImportState:

@@ -199,3 +199,30 @@ def test_an_adapter_outside_of_a_spec_can_keep_nothing() -> None:
     assert (none.read("token"), none.write("token", "value")) == (None, False)
     with none.lock("token"), none.lock("token"):
         pass
+
+
+def test_a_run_and_a_doctor_write_a_replaced_refresh_token_back_for_the_next(bench: Any, person: Any) -> None:
+    place = bench.folder / "refresh"
+    place.write_text("sandbox-refresh")
+    box = bench.pardot()
+    box.switches["rotate_refresh_token"] = True
+    bench.leads([person()])
+    spec = bench.spec("pardot", config={"refresh_token": {"file": "refresh"}})
+    seen = {"sandbox-refresh"}
+    for use in (lambda: bench.run(spec).exit_code, lambda: bench.cli("doctor", spec).code) * 2:
+        assert use() == 0
+        assert place.read_text() not in seen
+        seen.add(place.read_text())
+
+
+def test_a_doctor_by_the_environment_keeps_on_with_a_token_that_cannot_be_written(
+    bench: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    box = bench.pardot()
+    box.switches["rotate_refresh_token"] = True
+    given = {"base_url": box.url, "token_url": box.url, "business_unit_id": "0Uv000000000001CAA",
+             "client_id": "sandbox", "client_secret": "sandbox-secret", "refresh_token": "sandbox-refresh"}  # fmt: skip
+    for key, value in given.items():
+        monkeypatch.setenv(f"PARDOT_{key}".upper(), value)
+    assert bench.cli("doctor", "pardot").code == 0
+    assert "cannot be written back" in caplog.text

@@ -14,7 +14,7 @@ from typing import Any
 
 from engine.adapters import Bulk, Vendor
 from engine.errors import AbortRun, NoAnswer, NotTaken, RetryLater, RunStopped, VendorUnavailable
-from engine.records import Delivery, Membership, Outcome
+from engine.records import Membership, Outcome
 from engine.stages.base import CallingStage, Circumstances
 from engine.stages.bulk_files import File, Files, delivery_of, files_of
 from engine.stages.bulk_ids import Search, found_sent, search_failed
@@ -200,7 +200,8 @@ class BulkStage(CallingStage[_Call, Any]):
         if not store.queue.count(integration_id, "written", 1, now):
             return False
         enough = 1 if self._forced else self._threshold
-        wanted = [] if enough is None or self._files.broken else store.imports.places(integration_id, account, now)
+        kinds = () if enough is None or self._files.broken else self._bulk.kinds
+        wanted = store.imports.places(integration_id, account, kinds, now) if kinds else []
         filed = [place for place, count in wanted if enough is not None and count >= enough]
         handed, searched = set[int](), dict[int, Job]()
         for place in filed:
@@ -236,7 +237,7 @@ class BulkStage(CallingStage[_Call, Any]):
             case Collecting(about, jobs):
                 return self._bulk.collect(about.row.ticket, [delivery_of(job) for job in jobs])
             case Search(jobs):
-                return self._vendor.look_up([Delivery(job.lead_id, delivery_of(job).decision, {}) for job in jobs], ())
+                return self._vendor.look_up([delivery_of(job) for job in jobs], ())
 
     # Results ----------------------------------------------------------------------------------------------------
 

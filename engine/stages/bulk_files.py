@@ -39,18 +39,19 @@ class Cut:
 
 def delivery_of(job: Job) -> Delivery:
     """What a file carries of a lead."""
-    return Delivery(job.lead_id, decision(job), job.payload["fields"])
+    return Delivery(job.lead_id, decision(job), job.payload["fields"], job.payload.get("on_create") or {})
 
 
 def files_of(rows: Iterable[Row]) -> list[list[Row]]:
-    """Rows that can share a file, the largest group first: one route, and the same fields.
+    """Rows that can share a file, the largest group first: one route, the same fields, the same ones on creation.
 
     A vendor's file has one set of columns, and in a mixed order each would hold a few rows only.
     """
     groups: dict[object, list[Row]] = {}
     for job, place in rows:
-        fields = job.payload["fields"] if place is None else place.data
-        groups.setdefault((route_of(job), frozenset(fields)), []).append((job, place))
+        fields = place.data if place else job.payload["fields"]
+        fresh = job.payload.get("on_create") or () if place is None else ()
+        groups.setdefault((route_of(job), frozenset(fields), frozenset(fresh)), []).append((job, place))
     return sorted(groups.values(), key=len, reverse=True)
 
 

@@ -37,6 +37,8 @@ class Import:
         """The place that the file gives; None where it writes persons."""
         kind, _, rest = self.row.what.partition(" ")
         target, _, status = rest.partition(" ")
+        if kind == "list":
+            return Membership(target, kind="list")
         return Membership(target, status) if kind == "program" else None
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from engine.records import Membership
+from engine.records import Membership, PlaceKind
 from engine.state import remote_ids
 from engine.state.database import Database
 from engine.state.moves import Job
@@ -58,15 +58,17 @@ class Imports:
             [integration_id, now, limit],
         )
 
-    def places(self, integration_id: int, account: str, now: float) -> list[tuple[Membership, int]]:
-        """Places in programs that persons without a remote id want and were not tried to be given, with their count."""
+    def places(
+        self, integration_id: int, account: str, kinds: Sequence[PlaceKind], now: float
+    ) -> list[tuple[Membership, int]]:
+        """Places that persons without a remote id want and were not tried to be given, with their count."""
         found = self._database.rows(
-            f"SELECT m.program_id, m.status, count(*) FROM leads l {_WANTED} {_WITHOUT_ID}"
-            " AND l.attempts = 0 AND m.kind = 'program' GROUP BY m.program_id, m.status"
-            " ORDER BY m.program_id, m.status",
-            [account, integration_id, now],
+            f"SELECT m.kind, m.program_id, m.status, count(*) FROM leads l {_WANTED} {_WITHOUT_ID}"
+            " AND l.attempts = 0 AND m.kind IN (SELECT value FROM json_each(?))"
+            " GROUP BY m.kind, m.program_id, m.status ORDER BY m.kind, m.program_id, m.status",
+            [account, integration_id, now, _json(kinds)],
         )
-        return [(Membership(target, status), count) for target, status, count in found]
+        return [(Membership(target, status, kind=kind), count) for kind, target, status, count in found]
 
     def waiting_for(
         self, integration_id: int, account: str, place: Membership, limit: int, now: float
@@ -74,11 +76,11 @@ class Imports:
         """The leads behind a count of `places`, in order, each with the place and its member's own fields."""
         found = self._database.rows(
             f"SELECT {_JOB}, m.data FROM leads l {_DELIVERY} {_WANTED} {_WITHOUT_ID} AND l.attempts = 0"
-            " AND m.kind = 'program' AND m.program_id = ? AND m.status = ? ORDER BY l.id LIMIT ?",
-            [account, integration_id, now, place.target, place.status, limit],
+            " AND m.kind = ? AND m.program_id = ? AND m.status = ? ORDER BY l.id LIMIT ?",
+            [account, integration_id, now, place.kind, place.target, place.status, limit],
         )
         return [
-            (_job(*row), Membership(place.target, place.status, orjson.loads(data) if data else {}))
+            (_job(*row), Membership(place.target, place.status, orjson.loads(data) if data else {}, place.kind))
             for *row, data in found
         ]
 
@@ -91,8 +93,9 @@ class Imports:
             " AND EXISTS (SELECT 1 FROM memberships m WHERE m.lead_id = l.id AND m.state = 'wanted')"
             " AND (l.attempts > 0 OR NOT EXISTS (SELECT 1 FROM memberships m JOIN json_each(?) f"
             " ON m.program_id = json_extract(f.value, '$[0]') AND m.status = json_extract(f.value, '$[1]')"
-            " WHERE m.lead_id = l.id AND m.state = 'wanted' AND m.kind = 'program')) ORDER BY l.id LIMIT ?",
-            [account, integration_id, now, _json([[place.target, place.status] for place in filed]), limit],
+            " AND m.kind = json_extract(f.value, '$[2]') WHERE m.lead_id = l.id AND m.state = 'wanted'))"
+            " ORDER BY l.id LIMIT ?",
+            [account, integration_id, now, _json([[each.target, each.status, each.kind] for each in filed]), limit],
         )
 
     def unsettled_elsewhere(self, integration_id: int, account: str) -> list[tuple[Job, str, float]]:

@@ -60,6 +60,7 @@ class BulkImport(Bulk):
         self._client = client
         self._read_fields = fields
         self._partition = settings.partition
+        self._dedupe_field = settings.dedupe_field
         self.places = settings.bulk.imports
         self.poll_after = settings.bulk.poll_after
         self.settle_after = settings.bulk.settle_after
@@ -90,7 +91,10 @@ class BulkImport(Bulk):
 
     def submit_members(self, deliveries: Sequence[Delivery], places: Sequence[Membership]) -> str:
         file = [member_cells(delivery, place) for delivery, place in zip(deliveries, places, strict=True)]
-        # Such a file may write the lead too, so a column that both have could mean either.
+        # Such a file finds people by their address alone, and creates those whom it does not find.
+        if self._partition or self._dedupe_field:
+            return f"members:{_NOTHING}"
+        # It may write the lead too, so a column that both have could mean either.
         if places[0].data and not {field.name for field in self._fields}.isdisjoint(places[0].data):
             return f"members:{_NOTHING}"
         path = f"/bulk/v1/program/{places[0].target}/members/import.json"
@@ -148,7 +152,7 @@ class BulkImport(Bulk):
         if batch == _NOTHING:
             return None
         try:
-            return next(iter(rows(self._client.read(_STATUS[kind].format(batch)))), {})
+            return next(iter(rows(self._client.read(_STATUS[kind].format(batch)))), None)
         except Refused as refusal:
             if refusal.reason.code in _NO_BATCH:
                 return None

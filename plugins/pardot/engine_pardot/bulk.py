@@ -8,13 +8,13 @@ Source: developer.salesforce.com/docs/marketing/pardot/guide/import-v5
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from engine.adapters import Bulk, Context, ImportState
 from engine.errors import NoAnswer, NotTaken, RetryLater, VendorUnavailable
 from engine.import_files import Cells, Report, count_of, encode, fitting, folded, read_report, row_cells
 from engine.limits import LONGEST_WAIT
-from engine.records import Delivery, Membership, Outcome
+from engine.records import Delivery, Membership, Outcome, PlaceKind
 from engine_pardot.client import Client
 from engine_pardot.errors import Fault, Refused, read_error
 from engine_pardot.fields import CustomFields
@@ -60,6 +60,8 @@ class BulkImport(Bulk):
     Where written values are to be verified it takes nothing, as no import tells them. A ticket names the import, as in
     "import:871".
     """
+
+    kinds: ClassVar[tuple[PlaceKind, ...]] = ("list",)
 
     def __init__(self, client: Client, settings: Settings, context: Context, custom: CustomFields) -> None:
         self._client = client

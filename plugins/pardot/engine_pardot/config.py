@@ -22,9 +22,9 @@ _MEANS = ("client_secret", "refresh_token", "private_key", "username")
 CONFIG_SCHEMA: Mapping[str, Any] = {
     "type": "object",
     "title": "Pardot",
-    "description": "Where the Pardot business unit is and how to sign in to it: with a private key, with a refresh token, "
-    "or else with the client secret alone. Signing in by username and password is not offered: it hands a person's "
-    "password to a program and bypasses multi-factor authentication, and new orgs block it.",
+    "description": "Where the Pardot business unit is and how to sign in to it: with a private key, with a refresh "
+    "token, or else with the client secret alone. Signing in by username and password is not offered: it hands a "
+    "person's password to a program, bypasses multi-factor authentication, and new orgs block it.",
     "examples": [
         {
             "token_url": "https://example.my.salesforce.com",

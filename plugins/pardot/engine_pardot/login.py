@@ -95,8 +95,11 @@ def _make_folder(reference: Mapping[str, str]) -> None:
 def keep(reference: Mapping[str, str], refresh_token: str) -> None:
     """Write the token where `reference` says, a file with mode 0600. Raises EnvironmentFault where that cannot be."""
     place = ReferredSecrets({_SETTING: reference}, Path(), where="--store")
-    with place.lock(_SETTING):
-        kept = place.write(_SETTING, refresh_token)
+    try:
+        with place.lock(_SETTING):
+            kept = place.write(_SETTING, refresh_token)
+    except RetryLater:  # a run that hangs has it
+        kept = False
     if not kept:
         raise EnvironmentFault(
             "the refresh token cannot be kept, and is lost",

@@ -50,14 +50,19 @@ class PardotSandbox(Sandbox):
         self.pause: Callable[[float], None] = time.sleep
 
     def load(self, seed: Mapping[str, Any]) -> None:
-        """Start from a seed. Raises KeyError, TypeError, ValueError for one that is malformed."""
-        whole = complete(seed)
+        """Start from a seed. Raises ValueError for one that is malformed."""
+        try:
+            self._build(complete(seed))
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"the seed is malformed: {type(error).__name__}: {error}") from error
+
+    def _build(self, seed: Mapping[str, Any]) -> None:
         switches = self.switches
         switches.update({key: seed[key] for key in _SWITCHES_IN_SEED if key in seed})
-        self.unit = unit_of(whole, self.now())
-        speed = self._speed = speed_of(whole)
+        self.unit = unit_of(seed, self.now())
+        speed = self._speed = speed_of(seed)
         self.tokens = TokenHost(
-            whole, self.unit.users, switches, self.now, url=lambda: self.url, pause=self._pause, speed=speed
+            seed, self.unit.users, switches, self.now, url=lambda: self.url, pause=self._pause, speed=speed
         )
         self.store = Store(self.unit, switches, self.now, self._lag)
         self._world = World(
@@ -72,12 +77,12 @@ class PardotSandbox(Sandbox):
             speed,
             self.random,
         )
-        self._turnstile = Turnstile(self.unit, switches, self.now, int(whole.get("used", 0)))
+        self._turnstile = Turnstile(self.unit, switches, self.now, int(seed.get("used", 0)))
         self._lists = Lists(self._world)
-        self._imports = Imports(self._world, self._lists, whole, lambda: self.url)
+        self._imports = Imports(self._world, self._lists, seed, lambda: self.url)
         catalogue = Catalogue(self._world, self._turnstile)
         self._routes = routes(Prospects(self._world), self._lists, catalogue, self._imports)
-        self._fill(whole)
+        self._fill(seed)
 
     def _fill(self, seed: Mapping[str, Any]) -> None:
         user = next(iter(self.unit.users.values()))

@@ -20,6 +20,8 @@ from engine_pardot.sandbox_seed import User
 MATCH_COLUMNS = ("matchId", "matchSalesforceId", "matchEmail")
 LIST_COLUMNS = ("addToList", "removeFromList")
 _SALESFORCE_IDS = ("salesforceId", "salesforceLeadId", "salesforceContactId")
+#: An import cannot take an assignment away.
+_NEVER_EMPTIED = frozenset({"userId", "salesforceOwnerId"})
 #: The most lists that one row may name.
 _MOST_LISTS = 20
 
@@ -128,6 +130,10 @@ class Rows:
         target = line.target
         if target is None and line.match is not None and self._world.switches["import_same_key"] == "sequential":
             target = self._made.get(line.match[1].lower())
+        if target is None and line.match is not None and not self._options.create_on_no_match:
+            if self._world.switches["import_no_match"] == "silent":
+                return
+            raise ApiError("109", "no prospect matches")
         record = self._created(line) if target is None else self._updated(line, self._store.records[target])
         for column, list_id in line.lists:
             if column == "addToList":
@@ -136,8 +142,6 @@ class Rows:
                 self._lists.remove(list_id, record["id"])
 
     def _created(self, line: Line) -> Record:
-        if line.match is not None and not self._options.create_on_no_match:
-            raise ApiError("109", "no prospect matches")
         filled, _ = self._cells(line)
         values = self._rules.checked(filled, self._user)
         if not values.get("email"):
@@ -154,7 +158,7 @@ class Rows:
         filled, emptied = self._cells(line)
         keep = self._options.keep
         values = self._rules.checked({name: text for name, text in filled.items() if name not in keep}, self._user)
-        for name in emptied - keep - self._options.keep_where_empty:
+        for name in emptied - keep - self._options.keep_where_empty - _NEVER_EMPTIED:
             self._check_clearing(name)
             values[name] = None
         self._store.update(record, values, self._user, restore=record["isDeleted"])

@@ -66,6 +66,7 @@ DEFAULT_SWITCHES: Mapping[str, Any] = {
     "import_bad_header": "response",  # or failed: the import ends as Failed
     "import_order": "file",  # or shuffled
     "import_same_key": "sequential",  # or duplicate: rows of one import do not see each other's prospects
+    "import_no_match": "error",  # or silent: a row that may not create and matches nobody is passed over
     "import_blank": "clear",  # or blank: only a cell with a blank clears, an empty one never does
     "import_errors": "after",  # or before, numbered: where the error file says why
     "import_error_column": "error",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.errors import RetryLater, SpecError
+from engine.errors import CredentialsError, EnvironmentFault, NoAnswer, RetryLater, SpecError
 
 ENDPOINT = "prospects/do/upsertLatestByEmail"
 
@@ -21,9 +21,13 @@ ENDPOINT = "prospects/do/upsertLatestByEmail"
         ("29", "DATA_VALUE_VALIDATION", "score"),
         ("38", "DATA_VALUE_VALIDATION", "campaignId"),
         ("130", "MISSING_REMOTE_FIELD", ""),
-        ("9", "ALREADY_EXISTS", "email"),
+        ("180", "MISSING_REMOTE_FIELD", ""),
+        ("11", "DATA_VALUE_VALIDATION", "userId"),
         ("219", "REMOTE_RECORD_GONE", ""),
-        ("245", "UNKNOWN", ""),
+        ("67", "RATE_OR_QUOTA", ""),
+        ("150", "PLUGIN_ERROR", ""),
+        ("84", "UNKNOWN", ""),
+        ("999", "UNKNOWN", ""),
     ],
 )
 def test_a_code_becomes_ours_in_every_form_of_body(
@@ -38,14 +42,61 @@ def test_a_code_becomes_ours_in_every_form_of_body(
     assert failure.message
 
 
-@pytest.mark.parametrize("code", ["62", "85", "116", "119", "120", "121", "183"])
+@pytest.mark.parametrize("code", ["9", "54", "62", "85", "116", "119", "120", "121", "183"])
 def test_what_passes_is_for_later(sandbox: Any, vendor: Any, delivery: Any, code: str) -> None:
-    sandbox.add_fault(match="upsert|GET", error=code, times=2)
+    sandbox.add_fault(match="upsert", error=code)
     (outcome,) = vendor.sync([delivery()])
     assert (outcome.status, outcome.after > 0) == ("later", True)
-    with pytest.raises(RetryLater):
-        vendor.look_up([delivery()], ["email"])
     assert vendor.sync([delivery()])[0].status == "created"
+
+
+@pytest.mark.parametrize("code", ["62", "85", "116", "119", "183", "500", "504", "214", "66", "202"])
+def test_a_reading_that_fails_for_now_is_repeated_later(sandbox: Any, vendor: Any, delivery: Any, code: str) -> None:
+    sandbox.add_fault(match="GET", error=code)
+    with pytest.raises(RetryLater) as failed:
+        vendor.look_up([delivery()], ["email"])
+    assert not isinstance(failed.value, NoAnswer)
+    assert list(vendor.look_up([delivery()], ["email"])[0]) == []
+
+
+@pytest.mark.parametrize("fault", [{"drop": "before"}, {"drop": "after"}, {"truncate": True}], ids=str)
+def test_a_reading_without_an_answer_is_no_unknown_outcome(
+    sandbox: Any, vendor: Any, delivery: Any, fault: dict[str, Any]
+) -> None:
+    vendor.sync([delivery()])
+    sandbox.add_fault(match="GET", **fault)
+    with pytest.raises(RetryLater) as failed:
+        vendor.look_up([delivery()], ["email"])
+    assert not isinstance(failed.value, NoAnswer)
+
+
+@pytest.mark.parametrize("code", ["2", "60", "151", "198", "207", "88"])
+def test_a_request_that_the_api_does_not_know_stops_the_run(
+    sandbox: Any, vendor: Any, delivery: Any, code: str
+) -> None:
+    sandbox.add_fault(match="upsert", error=code)
+    with pytest.raises(EnvironmentFault, match=f"code {code}"):
+        vendor.sync([delivery()])
+
+
+@pytest.mark.parametrize(
+    ("code", "setting", "words"),
+    [
+        ("181", "business_unit_id", "did not reach Pardot"),
+        ("182", "business_unit_id", "0Uv and 15 characters"),
+        ("201", "base_url", "another API host"),
+        ("184", "client_id", "pardot_api"),
+        ("49", "business_unit_id", "ability"),
+    ],
+)
+def test_refused_credentials_name_the_setting_and_why(
+    sandbox: Any, vendor: Any, delivery: Any, code: str, setting: str, words: str
+) -> None:
+    sandbox.add_fault(match="upsert", error=code, times=2)
+    with pytest.raises(CredentialsError) as refused:
+        vendor.sync([delivery()])
+    assert refused.value.where == f"destination.config.{setting}"
+    assert words in refused.value.why
 
 
 def test_a_field_that_was_removed_is_named(sandbox: Any, vendor: Any, delivery: Any) -> None:

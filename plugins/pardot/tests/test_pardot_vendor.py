@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 from engine_pardot.vendor import PardotVendor
 
-from engine.errors import NoAnswer, RetryLater, SpecError, VendorUnavailable
+from engine.errors import CredentialsError, NoAnswer, SpecError
 
 
 def test_a_new_person_is_created_and_then_updated(sandbox: Any, vendor: Any, delivery: Any) -> None:
@@ -47,7 +47,7 @@ def test_a_recycled_person_is_restored_if_the_spec_says_so(
 ) -> None:
     old = {"id": 10, "email": "ana@example.com", "isDeleted": True, "createdAt": "2024-01-01T09:00:00-05:00"}
     sandbox = sandboxes(prospects=[old])
-    vendor = vendors(sandbox, secondary_deleted_search=restores)
+    vendor = vendors(sandbox, deleted="restore" if restores else "create")
 
     (outcome,) = vendor.sync([delivery()])
 
@@ -71,6 +71,7 @@ def test_of_several_sharers_the_one_with_the_latest_activity_is_written_and_foun
     (outcome,) = vendor.sync([delivery(jobTitle="CTO")])
 
     assert found.remote_id == outcome.remote_id == "10"
+    assert found.keys == {"email": "ana@example.com", "prospect_id": "10"}
     assert found.values == {"firstName": "Ana", "Booth_Rating__c": None}
     assert sandbox.state()["duplicates"] == ["ana@example.com"]
 
@@ -83,6 +84,24 @@ def test_a_look_up_finds_nobody_writes_nothing_and_takes_a_plus_sign(sandbox: An
     assert found[0].values == {"email": "ana+expo@example.com"}
     assert (list(missing), list(no_address)) == ([], [])
     assert len(sandbox.state()["prospects"]) == 1
+
+
+def test_a_look_up_by_id_reads_that_prospect_with_its_keys(sandboxes: Any, vendors: Any, by_id: Any) -> None:
+    people = [
+        {"id": 10, "email": "ana@example.com", "firstName": "Ana", "updatedAt": "2025-05-01T09:00:00-05:00"},
+        {"id": 12, "email": "bo@example.com", "isDeleted": True},
+    ]
+    vendor = vendors(sandboxes(prospects=people))
+    ((found,), recycled, unknown, no_id) = vendor.look_up([by_id(10), by_id(12), by_id(99), by_id("x")], ["firstName"])
+    assert (found.remote_id, found.values) == ("10", {"firstName": "Ana"})
+    assert found.keys == {"email": "ana@example.com", "prospect_id": "10"}
+    assert found.changed_at == "2025-05-01T09:00:00-05:00"
+    assert [list(each) for each in (recycled, unknown, no_id)] == [[], [], []]
+
+
+def test_who_is_only_in_the_recycle_bin_is_not_found_by_address(sandboxes: Any, vendors: Any, delivery: Any) -> None:
+    people = [{"id": 10, "email": "ana@example.com", "isDeleted": True}]
+    assert list(vendors(sandboxes(prospects=people)).look_up([delivery()], ["email"])[0]) == []
 
 
 @pytest.mark.parametrize("several", ["omit", "reject"])
@@ -98,22 +117,6 @@ def test_values_that_a_query_leaves_out_are_read_from_the_person(
     assert found.values == {"email": "ana@example.com", "Interests__c": ["Wine", "Cheese"]}
 
 
-def test_the_field_list_holds_standard_and_custom_fields(sandbox: Any, vendor: Any) -> None:
-    fields = {each.name: each for each in vendor.fields()}
-    assert (fields["email"].type, fields["email"].writable) == ("email", True)
-    assert (fields["firstName"].type, fields["firstName"].length) == ("string", 255)
-    assert fields["createdAt"].writable is False
-    assert (fields["Badge_Scans__c"].type, fields["Event_Notes__c"].length) == ("float", 65_535)
-    assert fields["LinkedIn_URL__c"].label == "LinkedIn URL"
-
-
-def test_a_long_field_list_is_read_page_by_page(sandboxes: Any, vendors: Any) -> None:
-    sandbox = sandboxes(custom_fields=[{"name": f"Field {number}"} for number in range(1200)])
-    names = {each.name for each in vendors(sandbox).fields()}
-    assert {"Field_0__c", "Field_1199__c"} <= names
-    assert len(sandbox.calls("custom-fields")) == 2
-
-
 def test_five_threads_share_one_vendor(sandbox: Any, vendor: Any, delivery: Any) -> None:
     people = [f"person{number}@example.com" for number in range(100)]
     with ThreadPoolExecutor(5) as pool:
@@ -123,15 +126,11 @@ def test_five_threads_share_one_vendor(sandbox: Any, vendor: Any, delivery: Any)
     assert sandbox.state()["counts"]["tokens"] == 1
 
 
-@pytest.mark.parametrize(
-    ("fault", "status"),
-    [({"empty": True}, "unknown"), ({"status": 204}, "unknown"), ({"body": {}, "status": 200}, "unknown")],
-)
-def test_success_without_an_id_is_an_unknown_outcome(
-    sandbox: Any, vendor: Any, delivery: Any, fault: dict[str, Any], status: str
-) -> None:
+@pytest.mark.parametrize("fault", [{"empty": True}, {"status": 204}, {"body": {}, "status": 200}, {"body": {}}], ids=str)
+def test_success_without_a_body_is_success(sandbox: Any, vendor: Any, delivery: Any, fault: dict[str, Any]) -> None:
     sandbox.add_fault(match="upsert", **fault)
-    assert vendor.sync([delivery()])[0].status == status
+    (outcome,) = vendor.sync([delivery()])
+    assert (outcome.status, outcome.remote_id) == ("updated", None)
 
 
 @pytest.mark.parametrize(
@@ -154,36 +153,22 @@ def test_a_slow_answer_is_a_lost_one(sandbox: Any, vendors: Any, delivery: Any) 
         vendor.sync([delivery()])
 
 
-@pytest.mark.parametrize("status", [429, 400, 403, "v4"])
-def test_limits_are_read_from_the_body_whatever_the_status(
-    sandbox: Any, vendor: Any, delivery: Any, status: Any
+def test_connecting_meets_a_wrong_business_unit_before_any_lead_does(sandbox: Any, vendors: Any) -> None:
+    vendors(sandbox).connect()
+    with pytest.raises(CredentialsError, match="business unit"):
+        vendors(sandbox, business_unit_id="0Uv000000000009CAA").connect()
+    sandbox.add_fault(match="account", error="404")
+    with pytest.raises(SpecError):
+        vendors(sandbox).connect()
+
+
+@pytest.mark.parametrize("error", ["46", "198", "224", "504", "62", "85"])
+def test_a_count_of_calls_that_cannot_be_read_stops_nothing(
+    sandbox: Any, vendor: Any, delivery: Any, error: str
 ) -> None:
-    sandbox.switches["limit_status"] = status
-    sandbox.add_fault(match="upsert", error="66")
-    with pytest.raises(RetryLater) as busy:
-        vendor.sync([delivery()])
-    assert (busy.value.after, isinstance(busy.value, NoAnswer)) == (2.0, False)
-
-    sandbox.switches["daily"] = 0
-    with pytest.raises(VendorUnavailable, match="after midnight"):
-        vendor.sync([delivery()])
-    assert sandbox.state()["prospects"] == []
-
-
-def test_the_daily_quota_comes_back_at_midnight_of_the_account(sandbox: Any, vendor: Any, delivery: Any) -> None:
-    sandbox.switches["daily"] = 1
-    vendor.sync([delivery()])
-    with pytest.raises(VendorUnavailable):
-        vendor.sync([delivery()])
-    sandbox.advance(86_400)
-    assert vendor.sync([delivery()])[0].status == "updated"
-
-
-def test_the_limit_of_a_minute_waits_a_minute(sandbox: Any, vendor: Any, delivery: Any) -> None:
-    sandbox.add_fault(match="upsert", error="202")
-    with pytest.raises(RetryLater) as slow:
-        vendor.sync([delivery()])
-    assert slow.value.after == 60.0
+    sandbox.add_fault(match="account", times=-1, error=error)
+    vendor.connect()
+    assert vendor.sync([delivery()])[0].status == "created"
 
 
 def test_an_address_without_the_api_names_the_setting(sandbox: Any, vendor: Any, delivery: Any) -> None:
@@ -193,24 +178,20 @@ def test_an_address_without_the_api_names_the_setting(sandbox: Any, vendor: Any,
     assert wrong.value.where == "destination.config.base_url"
 
 
-def test_limits_and_account_follow_the_configuration(sandbox: Any, vendors: Any) -> None:
-    plain = vendors(sandbox)
-    assert (plain.limits.batch_size, plain.limits.concurrency, plain.limits.daily) == (1, 5, 25_000)
-    assert plain.limits.calls is None
-    assert plain.settle_after == 65.0
-    assert plain.account == f"pardot:0Uv000000000001CAA@127.0.0.1:{sandbox.port}"
-
-    tuned = vendors(sandbox, base_url=None, limits={"calls": 3, "window": 2.0, "concurrency": 4, "daily": 9})
-    assert (tuned.limits.calls, tuned.limits.window, tuned.limits.concurrency, tuned.limits.daily) == (3, 2.0, 4, 9)
-    assert tuned.account == "pardot:0Uv000000000001CAA"
+def test_the_account_is_the_business_unit_and_on_this_machine_the_address_too(sandbox: Any, vendors: Any) -> None:
+    assert vendors(sandbox).account == f"pardot:0Uv000000000001CAA@127.0.0.1:{sandbox.port}"
+    assert vendors(sandbox, base_url=None).account == "pardot:0Uv000000000001CAA"
+    assert (vendors(sandbox).settle_after, vendors(sandbox, settle_after=90).settle_after) == (65.0, 90.0)
 
 
-def test_the_schema_takes_the_sandbox_and_refuses_a_mistyped_unit(sandbox: Any, vendor: Any) -> None:
+def test_the_schema_takes_the_sandbox_and_refuses_what_it_does_not_know(sandbox: Any, vendor: Any) -> None:
     check = jsonschema.Draft202012Validator(PardotVendor.config_schema)
     check.check_schema(PardotVendor.config_schema)
     assert check.is_valid(vendor.config)
-    assert not check.is_valid({**vendor.config, "business_unit_id": "0Uv1"})
-    assert not check.is_valid({**vendor.config, "unheard_of": 1})
+    known = {"deleted": "create", "verify": True, "separator": "|", "limits": {"edition": "plus", "alert": None}}
+    assert check.is_valid({**vendor.config, **known})
+    for wrong in ({"deleted": True}, {"limits": {"edition": "pro"}}, {"limits": {"concurrency": 6}}, {"unheard_of": 1}):
+        assert not check.is_valid({**vendor.config, **wrong})
 
 
 def _with_email(delivery: Any, email: str) -> Any:
