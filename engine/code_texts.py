@@ -125,12 +125,12 @@ TEXTS: Mapping[str, Text] = {
     "REMOTE_UNAVAILABLE": Text(
         ("The vendor has an outage, or is being maintained.",
          "A gateway or a firewall between here and the vendor ends calls early."),
-        "sync", "given up after 6 attempts: HTTP 502",
+        "sync", "given up after 10 attempts: HTTP 502",
         (_DOCTOR,),
     ),
     "UNKNOWN_OUTCOME": Text(
         ("The connection broke after the lead was sent, and the vendor could not be asked for it afterwards.",),
-        "sync", "given up after 6 attempts: no answer within the time allowed",
+        "sync", "given up after 10 attempts: no answer within the time allowed",
         (_DOCTOR,),
     ),
     "VALUE_NOT_STORED": Text(

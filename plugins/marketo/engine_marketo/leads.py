@@ -244,7 +244,10 @@ def _fields(delivery: Delivery, integers: IntegerFields) -> dict[str, Any]:
         if not is_id(decision.value):
             raise ValueError(f"a Marketo lead id is a whole number, not {decision.value!r}")
         fields["id"] = int(decision.value)
-    elif decision.by == EMAIL or text(fields.get(decision.by)) != decision.value:
+        return fields
+    if decision.by != EMAIL and decision.action == "update_only" and not decision.update_email:
+        fields.pop("email", None)
+    if decision.by == EMAIL or text(fields.get(decision.by)) != decision.value:
         whole = decision.by != EMAIL and is_id(decision.value) and decision.by in integers
         fields[decision.by] = int(decision.value) if whole else decision.value
     return fields

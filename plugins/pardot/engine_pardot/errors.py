@@ -30,8 +30,9 @@ from engine.records import Failure, Outcome
 from engine.redaction import redact
 from engine_pardot.codes import BY_CODE, FIELD_OF, UPSERT
 
-_UNIT = "destination.config.business_unit_id"
-_HOST = "destination.config.base_url"
+#: The settings that refusals name.
+UNIT = "destination.config.business_unit_id"
+HOST = "destination.config.base_url"
 _CLIENT = "destination.config.client_id"
 
 #: Limits of calls, at which other calls must be careful too.
@@ -135,7 +136,7 @@ def _status_code(fault: Fault) -> str:
     """The HTTP status that tells what a fault is where no code does, as it stands in the table; "" for none."""
     if fault.status >= 500:
         return str(fault.status) if str(fault.status) in BY_CODE else "500"
-    if fault.status in _TELLING or not fault.code and fault.status >= 400:
+    if fault.status in _TELLING or (not fault.code and fault.status >= 400):
         return str(fault.status)
     # A redirection: the host is another one than that of the API.
     return "404" if not fault.code and fault.status >= 300 else ""
@@ -203,7 +204,7 @@ def wrong_address(fault: Fault) -> SpecError:
     """Return the error for a host or a path that is not the API's."""
     return SpecError(
         f"there is no Pardot API at this address ({fault})",
-        where=_HOST,
+        where=HOST,
         fix="Use https://pi.pardot.com, or https://pi.demo.pardot.com for developer and sandbox orgs.",
     )
 
@@ -221,7 +222,7 @@ def _stop(code: VendorCode, fault: Fault, where: str) -> EngineError:
     if fault.code == _ACCESS_DENIED:
         return Denied(
             f"Pardot denies access ({fault})",
-            where=_UNIT,
+            where=UNIT,
             why="the user behind the access token may not use this business unit, or its role lacks an ability",
             fix="Sync the user into the business unit, correct the business unit, or give its role the ability for "
             f"{endpoint_of(where)}.",
@@ -231,7 +232,7 @@ def _stop(code: VendorCode, fault: Fault, where: str) -> EngineError:
             f"Pardot does not accept the access token, not even a new one ({fault})",
             where=_CLIENT,
             why="the connected app lacks the scope pardot_api, its user is not synced into the business unit, or "
-            f"{_UNIT} is not the user's",
+            f"{UNIT} is not the user's",
             fix="Add the scope `pardot_api` to the connected app and sync the user into the business unit.",
         )
     if code.failure == "PLUGIN_ERROR":
@@ -253,16 +254,16 @@ def _stop(code: VendorCode, fault: Fault, where: str) -> EngineError:
 
 def _wrong_unit(fault: Fault) -> CredentialsError:
     whys = {
-        "181": f"{_UNIT} did not reach Pardot: a proxy may drop the header Pardot-Business-Unit-Id",
-        "182": f"{_UNIT} is not 0Uv and 15 characters more",
-        "201": f"{_UNIT} is wrong or inactive, or it belongs to another API host than {_HOST}",
+        "181": f"{UNIT} did not reach Pardot: a proxy may drop the header Pardot-Business-Unit-Id",
+        "182": f"{UNIT} is not 0Uv and 15 characters more",
+        "201": f"{UNIT} is wrong or inactive, or it belongs to another API host than {HOST}",
     }
     return CredentialsError(
         f"Pardot does not know the business unit ({fault})",
-        where=_HOST if fault.code == _WRONG_HOST else _UNIT,
+        where=HOST if fault.code == _WRONG_HOST else UNIT,
         why=whys[fault.code],
-        fix=f"Compare {_UNIT} with Business Unit Setup in Salesforce; developer and sandbox orgs use "
-        f"https://pi.demo.pardot.com as {_HOST}.",
+        fix=f"Compare {UNIT} with Business Unit Setup in Salesforce; developer and sandbox orgs use "
+        f"https://pi.demo.pardot.com as {HOST}.",
     )
 
 

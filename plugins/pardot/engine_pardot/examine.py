@@ -6,12 +6,13 @@ Source: developer.salesforce.com/docs/marketing/pardot/guide/prospect-v5 (abilit
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 
 from engine.adapters import Context, Examined
 from engine.errors import CredentialsError, EngineError, RetryLater, SpecError
 from engine_pardot.client import Client
-from engine_pardot.errors import Denied
+from engine_pardot.errors import HOST, UNIT, Denied
 from engine_pardot.fields import CustomFields
 from engine_pardot.settings import Settings
 
@@ -49,8 +50,7 @@ class Examination:
         ]
 
     def _signed_in(self) -> Iterator[Examined]:
-        reading = self._point("prospects readable", self._reads_prospects, needs="Prospects > Prospects > View")
-        unit = self._unit(reading)
+        unit, reading = self._first_call()
         yield unit
         if unit.ok is False:
             return
@@ -67,6 +67,24 @@ class Examination:
         yield self._quota()
         yield self._clock()
 
+    def _first_call(self) -> tuple[Examined, Examined]:
+        """What the first call tells of the business unit, and of reading prospects."""
+        settings, name = self._settings, "prospects readable"
+        known = Examined("business unit", ok=True, detail=f"{settings.business_unit_id} at {settings.base_url}")
+        try:
+            return known, Examined(name, ok=True, detail=self._reads("prospects"))
+        except Denied as error:
+            # Access that is denied without a word of an ability may be that to the business unit.
+            if error.where != UNIT:
+                return known, Examined(name, ok=False, detail=error.what, fix=f"{_ROLE}Prospects > Prospects > View.")
+            return _failed("business unit", error), _failed(name, error)
+        except EngineError as error:
+            if isinstance(error, CredentialsError):
+                return _failed("business unit", error), _failed(name, error)
+            if error.where == HOST:
+                return _failed("API host", error), _failed(name, error)
+            return replace(known, ok=None if isinstance(error, RetryLater) else True), _failed(name, error)
+
     def _point(self, name: str, ask: Callable[[], str], *, needs: str) -> Examined:
         """A point that must be right; what cannot be asked now is not judged."""
         try:
@@ -77,19 +95,6 @@ class Examination:
             return Examined(name, ok=None, detail=error.what, fix="Examine it again later.")
         except EngineError as error:
             return _failed(name, error)
-
-    def _unit(self, first: Examined) -> Examined:
-        """The business unit is right if the first call was answered for it, whatever the answer was."""
-        settings = self._settings
-        if first.ok is False and "business_unit_id" in first.fix + first.detail:
-            return Examined("business unit", ok=False, detail=first.detail, fix=first.fix)
-        if first.ok is False and "base_url" in first.fix:
-            return Examined("API host", ok=False, detail=first.detail, fix=first.fix)
-        detail = f"{settings.business_unit_id} at {settings.base_url}"
-        return Examined("business unit", ok=None if first.ok is None else True, detail=detail)
-
-    def _reads_prospects(self) -> str:
-        return self._reads("prospects")
 
     def _reads(self, path: str) -> str:
         self._client.read(path, _ONE)

@@ -200,7 +200,8 @@ def _problem(emails: Sequence[str], payloads: Sequence[_Values]) -> Outcome | No
     """What keeps a delivery from being sent, found without a call."""
     wrong = next((email for email in emails if not is_address(email)), None)
     if wrong is not None:
-        why = f"{EMAIL}: {_shown(wrong)} is no address that Pardot takes (at most 255 characters, and a domain)"
+        why = f"{EMAIL}: {_shown(wrong)} is no address that Pardot takes: name@domain.ending, "
+        why += "at most 255 characters, and 2 to 13 of them after the last point"
         return not_sent("DATA_VALUE_VALIDATION", why, PATH, EMAIL)
     assigned = [name for name in _OWNERS if any(payload.get(name) not in (None, "") for payload in payloads)]
     if len(assigned) > 1:
@@ -224,5 +225,3 @@ def _untold(where: str) -> Outcome:
 def _shown(value: Any) -> str:
     found = repr(text(value))
     return found if len(found) <= 60 else f"{found[:57]}…'"
-
-

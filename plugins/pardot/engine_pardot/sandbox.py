@@ -27,7 +27,7 @@ from engine_pardot.sandbox_rules import seeded
 from engine_pardot.sandbox_seed import BUSINESS_UNIT, CLIENT_ID, CLIENT_SECRET, complete, unit_of
 from engine_pardot.sandbox_store import Store
 from engine_pardot.sandbox_switches import DEFAULT_SWITCHES
-from engine_pardot.sandbox_timing import latency_of, speed_of
+from engine_pardot.sandbox_timing import READ, latency_of, speed_of
 
 #: Seed keys that are switches, too.
 _SWITCHES_IN_SEED = ("latency", "daily", "concurrency")
@@ -61,6 +61,7 @@ class PardotSandbox(Sandbox):
         switches.update({key: seed[key] for key in _SWITCHES_IN_SEED if key in seed})
         self.unit = unit_of(seed, self.now())
         speed = self._speed = speed_of(seed)
+        latency_of(switches["latency"], READ, speed)  # so that what is no number is refused now, not by each call
         self.tokens = TokenHost(
             seed, self.unit.users, switches, self.now, url=lambda: self.url, pause=self._pause, speed=speed
         )

@@ -16,7 +16,7 @@ from engine_pardot.sandbox_errors import ApiError
 from engine_pardot.sandbox_import_files import reported, table, uploaded
 from engine_pardot.sandbox_import_rows import LIST_COLUMNS, MATCH_COLUMNS, Line, Options, Rows
 from engine_pardot.sandbox_lists import Lists
-from engine_pardot.sandbox_query import asked_fields, plain
+from engine_pardot.sandbox_query import asked_fields, check_asked, plain
 from engine_pardot.sandbox_rules import Rules
 from engine_pardot.sandbox_seed import User
 
@@ -85,6 +85,7 @@ class Imports:
 
     def create(self, call: Call) -> Response:
         call.require("import")
+        check_asked(call.query.get("fields"), _FIELDS)
         told, content = uploaded(call.request)
         options = self._options(told)
         with self._world.lock:
@@ -102,6 +103,7 @@ class Imports:
 
     def add_batch(self, call: Call) -> Response:
         call.require("import")
+        check_asked(call.query.get("fields"), _FIELDS)
         _, content = uploaded(call.request)
         with self._world.lock:
             self._add(self._open(call.id), content)
@@ -110,6 +112,7 @@ class Imports:
     def update(self, call: Call) -> Response:
         """Submits an import; nothing else of it can be changed."""
         call.require("import")
+        check_asked(call.query.get("fields"), _FIELDS)
         if set(call.body) - {"status"}:
             raise ApiError("180", ", ".join(sorted(set(call.body) - {"status"})))
         if not _wants_ready(call.body):

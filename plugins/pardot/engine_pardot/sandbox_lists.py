@@ -12,7 +12,7 @@ from engine.testing.server import Response
 from engine_pardot.sandbox_calls import Call, World, number
 from engine_pardot.sandbox_errors import ApiError
 from engine_pardot.sandbox_history import History, Record
-from engine_pardot.sandbox_query import asked_fields, plain
+from engine_pardot.sandbox_query import asked_fields, check_asked, plain
 from engine_pardot.sandbox_seed import User
 
 _MADE = "id createdAt updatedAt createdById updatedById"
@@ -82,6 +82,7 @@ class Lists:
 
     def create_membership(self, call: Call) -> Response:
         call.require("lists")
+        check_asked(call.query.get("fields"), _MEMBERSHIPS)
         values = _checked(call.body)
         for name in ("listId", "prospectId"):
             if values.get(name) is None:
@@ -103,6 +104,7 @@ class Lists:
     def update_membership(self, call: Call) -> Response:
         """Changes whether the person has opted out of the list; list and prospect stay."""
         call.require("lists")
+        check_asked(call.query.get("fields"), _MEMBERSHIPS)
         values = _checked(call.body)
         if set(values) - {"optedOut"}:
             raise ApiError("180", ", ".join(sorted(set(values) - {"optedOut"})))

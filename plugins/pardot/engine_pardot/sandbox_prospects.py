@@ -13,7 +13,7 @@ from engine_pardot.sandbox_calls import Call, World, number
 from engine_pardot.sandbox_errors import ApiError
 from engine_pardot.sandbox_history import Record
 from engine_pardot.sandbox_keys import email_key, id_key
-from engine_pardot.sandbox_query import RECYCLED, Collection, asked_fields
+from engine_pardot.sandbox_query import RECYCLED, Collection, asked_fields, check_asked
 from engine_pardot.sandbox_rules import Rules
 from engine_pardot.sandbox_schema import has_several
 
@@ -64,6 +64,7 @@ class Prospects:
 
     def create(self, call: Call) -> Response:
         call.require("create")
+        check_asked(call.query.get("fields"), self._collection())
         values = self._rules.checked(call.body, call.user)
         self._require_email(values)
         with self._world.keys.held([email_key(values["email"])]):
@@ -75,6 +76,7 @@ class Prospects:
 
     def update(self, call: Call) -> Response:
         call.require("create")
+        check_asked(call.query.get("fields"), self._collection())
         values = self._rules.checked(call.body, call.user)
         with self._world.lock:
             self._existing(call.id)
@@ -102,6 +104,7 @@ class Prospects:
     def undelete(self, call: Call) -> Response:
         """Restores by id, or by email the recycled one with the latest activity."""
         call.require("delete")
+        check_asked(call.query.get("fields"), self._collection())
         with self._world.lock:
             target = self._recycled(call.body)
         with self._world.keys.held([id_key(target["id"])]):
@@ -113,6 +116,9 @@ class Prospects:
     def upsert(self, call: Call) -> Response:
         """Find by address, then write."""
         call.require("create")
+        fields = call.body.get("fields")
+        names = ",".join(map(str, fields)) if isinstance(fields, list) else call.query.get("fields")
+        check_asked(names, self._collection())
         given = call.body.get("prospect")
         if not isinstance(given, Mapping):
             raise ApiError("153", "prospect")
@@ -126,13 +132,9 @@ class Prospects:
         with self._world.keys.held(keys if target is None else keys | {id_key(target)}):
             call.wait()
             with self._world.lock:
-                return self._upserted(call, target, values)
+                return self._upserted(call, target, values, names)
 
-    def _upserted(self, call: Call, target: int | None, values: Mapping[str, Any]) -> Response:
-        fields = call.body.get("fields")
-        names = ",".join(map(str, fields)) if isinstance(fields, list) else call.query.get("fields")
-        if names:
-            asked_fields(names, self._collection())
+    def _upserted(self, call: Call, target: int | None, values: Mapping[str, Any], names: str | None) -> Response:
         if target is None:
             self._require_email(values)
             record = self._store.create(values, call.user)

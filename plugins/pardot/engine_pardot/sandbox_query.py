@@ -142,6 +142,12 @@ class Reader:
         return token
 
 
+def check_asked(text: str | None, collection: Collection) -> None:
+    """Raises ApiError where a write, which may ask for nothing, names what cannot be read: then nothing is written."""
+    if text:
+        asked_fields(text, collection)
+
+
 def asked_fields(text: str | None, collection: Collection) -> list[str]:
     """The names in a `fields` parameter. Raises ApiError where it is missing or names what cannot be read."""
     names = [name.strip() for name in (text or "").split(",") if name.strip()]

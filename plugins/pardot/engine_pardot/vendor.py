@@ -30,7 +30,7 @@ class PardotVendor(Vendor):
     name = "pardot"
     summary = "Writes leads as prospects to Pardot (Marketing Cloud Account Engagement)."
     config_schema: ClassVar[Mapping[str, Any]] = CONFIG_SCHEMA
-    secrets: ClassVar[tuple[str, ...]] = ("client_secret", "refresh_token")
+    secrets: ClassVar[tuple[str, ...]] = ("client_secret", "refresh_token", "private_key")
     keys: ClassVar[tuple[str, ...]] = (EMAIL, ID)
     named: ClassVar[tuple[str, ...]] = (ID,)
     on_create: ClassVar[bool] = True

@@ -79,10 +79,15 @@ def vendor(sandbox: PardotSandbox, vendors: Vendors) -> PardotVendor:
 
 
 @pytest.fixture
-def gate(tmp_path: Path, sandbox: PardotSandbox, waits: list[float]) -> Iterator[LimitedGate]:
-    """The engine's own limits on a state file, by the sandbox's clock; what is built with it declares its account."""
+def store(tmp_path: Path) -> Iterator[Store]:
     with Store(tmp_path / "state.db") as store:
-        yield LimitedGate(store.quotas, now=sandbox.now, sleep=waits.append)
+        yield store
+
+
+@pytest.fixture
+def gate(store: Store, sandbox: PardotSandbox) -> LimitedGate:
+    """The engine's own limits on a state file, by the sandbox's clock, which a wait moves; a vendor declares them."""
+    return LimitedGate(store.quotas, now=sandbox.now, sleep=sandbox.advance)
 
 
 @pytest.fixture

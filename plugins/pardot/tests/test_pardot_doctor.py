@@ -88,9 +88,7 @@ def test_a_missing_ability_is_named(
     ("daily", "ok", "words"),
     [(0, False, "no access"), (10_000, False, "settings allow 25000"), (50_000, True, "settings stop at 25000")],
 )
-def test_the_quota_is_compared_with_the_settings(
-    sandbox: Any, vendors: Any, daily: int, ok: bool, words: str
-) -> None:
+def test_the_quota_is_compared_with_the_settings(sandbox: Any, vendors: Any, daily: int, ok: bool, words: str) -> None:
     figures = {"apiCallsUsed": 12, "maximumDailyApiCalls": daily}
     sandbox.add_fault(match="account", status=200, body=figures, times=-1)
     quota = points(vendors(sandbox))["quota"]

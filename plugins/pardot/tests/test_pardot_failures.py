@@ -27,7 +27,7 @@ ENDPOINT = "prospects/do/upsertLatestByEmail"
         ("67", "RATE_OR_QUOTA", ""),
         ("150", "PLUGIN_ERROR", ""),
         ("84", "UNKNOWN", ""),
-        ("999", "UNKNOWN", ""),
+        ("300", "UNKNOWN", ""),
     ],
 )
 def test_a_code_becomes_ours_in_every_form_of_body(

@@ -1,4 +1,4 @@
-"""Writing prospects by id, fields for new prospects only, several values, cleared fields, and written values verified."""
+"""Writing prospects: fields for new ones only, by id, several values, cleared fields, and written values verified."""
 
 from __future__ import annotations
 
@@ -30,9 +30,7 @@ def known(prospect_id: int = 10, **fields: Any) -> dict[str, Any]:
 # Fields for new prospects only --------------------------------------------------------------------------------------
 
 
-def test_a_new_person_gets_the_campaign_and_a_known_one_keeps_the_own(
-    sandbox: Any, vendor: Any, delivery: Any
-) -> None:
+def test_a_new_person_gets_the_campaign_and_a_known_one_keeps_the_own(sandbox: Any, vendor: Any, delivery: Any) -> None:
     campaign = {"campaignId": EXPO, "source": "Expo"}
     (first,) = vendor.sync([delivery("ana@example.com", campaign, firstName="Ana")])
     assert (first.status, stored(sandbox)["campaignId"], stored(sandbox)["source"]) == ("created", EXPO, "Expo")
@@ -162,9 +160,7 @@ def test_an_id_that_is_gone_goes_on_to_the_next_rule(sandbox: Any, vendor: Any, 
     assert vendor.sync([by_id(99, email="ana@example.com")])[0].status == "missing"
 
 
-@pytest.mark.parametrize(
-    ("deleted", "status", "in_bin"), [("restore", "updated", False), ("create", "missing", True)]
-)
+@pytest.mark.parametrize(("deleted", "status", "in_bin"), [("restore", "updated", False), ("create", "missing", True)])
 def test_a_recycled_id_is_restored_or_given_up_as_the_settings_say(
     sandboxes: Any, vendors: Any, by_id: Any, deleted: str, status: str, in_bin: bool
 ) -> None:
@@ -309,9 +305,7 @@ def test_what_cannot_be_read_cannot_be_verified(sandboxes: Any, vendors: Any, de
         assert vendor.sync([lead])[0].failure.code == "CONNECTION_PERMISSION"
 
 
-def test_custom_fields_that_cannot_be_listed_stop_the_run_by_name(
-    sandboxes: Any, vendors: Any, delivery: Any
-) -> None:
+def test_custom_fields_that_cannot_be_listed_stop_the_run_by_name(sandboxes: Any, vendors: Any, delivery: Any) -> None:
     user = {"id": 1, "email": "integration@example.com", "abilities": ["view", "create"]}
     with pytest.raises(CredentialsError, match="custom fields cannot be read") as refused:
         vendors(sandboxes(users=[user])).sync([delivery(Booth_Rating__c="A")])

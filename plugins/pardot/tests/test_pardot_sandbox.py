@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -73,14 +74,6 @@ def test_a_client_may_sign_in_by_basic(http: Http) -> None:
     form = {"grant_type": "client_credentials"}
     headers = {"Authorization": f"Basic {basic}"}
     assert http.send("POST", "/services/oauth2/token", form=form, headers=headers).status == 200
-
-
-def test_one_refresh_token_used_twice_at_once_is_refused(sandbox: Any, http: Http) -> None:
-    sandbox.switches["latency"] = 0.1
-    form = {"grant_type": "refresh_token", "refresh_token": "sandbox-refresh"}
-    with ThreadPoolExecutor(2) as pool:
-        replies = list(pool.map(lambda _: token(http, **form), range(2)))
-    assert sorted(reply.status for reply in replies) == [200, 400]
 
 
 def test_a_token_slides_while_it_is_used(sandbox: Any, api: Api) -> None:
@@ -161,22 +154,22 @@ def test_unique_addresses_restore_from_the_recycle_bin_without_being_asked(sandb
     assert upsert(api, secondaryDeletedSearch=False).json()["id"] == first
 
 
-@pytest.mark.parametrize(("latency", "people"), [(0.0, 1), (0.15, 2)])
-def test_overlapping_first_upserts_make_two_people(sandbox: Any, api: Api, latency: float, people: int) -> None:
-    sandbox.switches["latency"] = latency
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda _: upsert(api), range(2)))
-    state = sandbox.state()
-    assert len(state["prospects"]) == people
-    assert state["duplicates"] == (["ana@example.com"] if people == 2 else [])
+def test_too_many_calls_at_once_are_refused(sandbox: Any, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    sandbox.switches.update(latency=1, concurrency=1)
+    begun, over = threading.Event(), threading.Event()
 
+    def pause(_: float) -> None:
+        begun.set()
+        assert over.wait(10)
 
-def test_too_many_calls_at_once_are_refused(sandbox: Any, api: Api) -> None:
-    sandbox.switches.update(latency=0.15, concurrency=1)
-    with ThreadPoolExecutor(2) as pool:
-        replies = list(pool.map(lambda n: upsert(api, f"p{n}@example.com"), range(2)))
-    assert sorted(reply.status for reply in replies) == [200, 429]
-    assert next(reply.json()["code"] for reply in replies if reply.status == 429) == 66
+    monkeypatch.setattr(sandbox, "pause", pause)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(upsert, api)
+        assert begun.wait(10)
+        assert code(upsert(api, "bo@example.com")) == (429, 66)
+        over.set()
+        assert first.result().status == 200
+    assert sandbox.statistics()["most_in_flight"] == 1
 
 
 def test_reads_lag_behind_writes(sandbox: Any, api: Api) -> None:

@@ -146,7 +146,9 @@ def test_duplicates_are_those_that_the_seed_did_not_have(seed: Any, sandbox: Any
     assert sandbox.statistics()["duplicates"] == []
 
 
-def test_upserts_of_one_new_address_at_once_overlap_and_duplicate(sandbox: Any, api: httpx.Client, at_once: Any) -> None:
+def test_upserts_of_one_new_address_at_once_overlap_and_duplicate(
+    sandbox: Any, api: httpx.Client, at_once: Any
+) -> None:
     at_once(lambda: upsert(api), lambda: upsert(api, "Ana@example.com"), lambda: upsert(api, "bo@example.com"))
     told = sandbox.statistics()
     assert (told["duplicates"], told["overlapping_keys"]) == (["ana@example.com"], ["email:ana@example.com"])
@@ -180,9 +182,7 @@ def test_calls_one_after_another_do_not_overlap(sandbox: Any, api: httpx.Client)
 
 
 @pytest.mark.parametrize(("counted", "used"), [(True, 3), (False, 2)])
-def test_whether_a_refused_call_counts_is_a_switch(
-    sandbox: Any, api: httpx.Client, counted: bool, used: int
-) -> None:
+def test_whether_a_refused_call_counts_is_a_switch(sandbox: Any, api: httpx.Client, counted: bool, used: int) -> None:
     sandbox.switches.update(concurrency=0, count_refused=counted)
     assert read(api).json()["code"] == 66
     sandbox.switches["concurrency"] = 1
@@ -249,6 +249,7 @@ def test_prospects_may_come_from_a_csv_file(tmp_path: Path, seed: Any, sandbox: 
         ({"users": 5}, "malformed"),
         ({"time_zone": "Mars/North"}, "Mars/North"),
         ({"speed": 0}, "speed"),
+        ({"latency": "slow"}, "slow"),
     ],
 )
 def test_a_seed_that_cannot_be_used_says_why(wrong: dict[str, Any], said: str) -> None:

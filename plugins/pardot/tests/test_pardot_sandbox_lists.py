@@ -6,6 +6,7 @@ Source: developer.salesforce.com/docs/marketing/pardot/guide/list-v5, …/list-m
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -17,19 +18,19 @@ VISITORS, NEWSLETTER, DYNAMIC = 233_086, 233_088, 233_090
 ASKED = {"fields": "id,listId,prospectId,optedOut"}
 
 
-def signed_in(sandbox: Any) -> httpx.Client:
-    client = httpx.Client(base_url=sandbox.url, headers={"Pardot-Business-Unit-Id": "0Uv000000000001CAA"})
-    form = {"grant_type": "client_credentials", "client_id": "sandbox", "client_secret": "sandbox-secret"}
-    token = client.post("/services/oauth2/token", data=form).json()["access_token"]
-    client.headers["Authorization"] = f"Bearer {token}"
-    return client
+@contextmanager
+def signed_in(sandbox: Any) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=sandbox.url, headers={"Pardot-Business-Unit-Id": "0Uv000000000001CAA"}) as client:
+        form = {"grant_type": "client_credentials", "client_id": "sandbox", "client_secret": "sandbox-secret"}
+        token = client.post("/services/oauth2/token", data=form).json()["access_token"]
+        client.headers["Authorization"] = f"Bearer {token}"
+        yield client
 
 
 @pytest.fixture
 def api(sandbox: Any) -> Iterator[httpx.Client]:
-    client = signed_in(sandbox)
-    yield client
-    client.close()
+    with signed_in(sandbox) as client:
+        yield client
 
 
 @pytest.fixture
@@ -76,9 +77,7 @@ def test_a_prospect_joins_a_list_once(sandbox: Any, api: httpx.Client, ana: int)
     assert joined.headers["location"] == f"{sandbox.url}{MEMBERS}/{membership['id']}"
     again = add(api, VISITORS, ana)
     assert code(again) == (400, 58)
-    assert again.json()["message"] == (
-        "That prospect is already a member of that list. Update the membership instead."
-    )
+    assert again.json()["message"] == ("That prospect is already a member of that list. Update the membership instead.")
     sandbox.switches["repeated_member"] = "accept"
     assert add(api, VISITORS, ana).json() == membership
     assert found(api, prospectId=ana) == [membership]

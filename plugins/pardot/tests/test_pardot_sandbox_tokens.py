@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -69,13 +70,24 @@ def test_a_replaced_refresh_token_serves_once(sandbox: Any, web: httpx.Client) -
 @pytest.mark.parametrize(
     ("text", "said"), [("new", "token request is already being processed"), ("old", "expired authorization code")]
 )
-def test_a_refresh_token_that_is_in_use_is_refused(sandbox: Any, web: httpx.Client, text: str, said: str) -> None:
-    sandbox.switches.update(busy_text=text, latency={"token": 0.15})
-    with ThreadPoolExecutor(2) as pool:
-        answers = list(pool.map(lambda _: grant(web, "refresh_token", refresh_token="sandbox-refresh"), range(2)))
-    answers.sort(key=lambda answer: answer.status_code)
-    assert answers[0].status_code == 200
-    assert refusal(answers[1]) == ("invalid_grant", said)
+def test_a_refresh_token_that_is_in_use_is_refused(
+    sandbox: Any, web: httpx.Client, monkeypatch: pytest.MonkeyPatch, text: str, said: str
+) -> None:
+    sandbox.switches.update(busy_text=text, latency={"token": 1})
+    begun, over = threading.Event(), threading.Event()
+
+    def pause(_: float) -> None:
+        begun.set()
+        assert over.wait(10)
+
+    monkeypatch.setattr(sandbox, "pause", pause)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(grant, web, "refresh_token", refresh_token="sandbox-refresh")
+        assert begun.wait(10)
+        second = grant(web, "refresh_token", refresh_token="sandbox-refresh")
+        over.set()
+        assert first.result().status_code == 200
+    assert refusal(second) == ("invalid_grant", said)
 
 
 def test_a_client_acts_for_its_run_as_user_on_its_own_domain(sandboxes: Any) -> None:
@@ -123,7 +135,7 @@ def certificate(key: rsa.RSAPrivateKey) -> str:
 
 
 @pytest.fixture
-def signing(sandboxes: Any, key: rsa.RSAPrivateKey) -> Any:
+def signing(sandboxes: Any, web: httpx.Client, key: rsa.RSAPrivateKey) -> Any:
     """Start a sandbox whose client has the public key, and ask it for a token by a signed assertion."""
 
     def start(public_key: str, **client: Any) -> tuple[Any, Any]:
@@ -134,7 +146,7 @@ def signing(sandboxes: Any, key: rsa.RSAPrivateKey) -> Any:
             claims = {"iss": "sandbox", "sub": "integration@example.com", "aud": sandbox.url}
             claims["exp"] = int(sandbox.now()) + 180
             assertion = jwt.encode({**claims, **changes}, signer, algorithm=algorithm)
-            return httpx.post(sandbox.url + TOKEN, data={"grant_type": JWT, "assertion": assertion})
+            return web.post(sandbox.url + TOKEN, data={"grant_type": JWT, "assertion": assertion})
 
         return sandbox, ask
 
@@ -151,7 +163,7 @@ def test_a_signed_assertion_is_worth_a_token(signing: Any, key: rsa.RSAPrivateKe
     assert ask(aud="https://login.salesforce.com").status_code == 200
 
 
-def test_an_assertion_has_to_be_right_in_everything(signing: Any, key: rsa.RSAPrivateKey) -> None:
+def test_an_assertion_has_to_be_right_in_everything(signing: Any, web: httpx.Client, key: rsa.RSAPrivateKey) -> None:
     sandbox, ask = signing(pem(key), approved=["integration@example.com"])
     now = int(sandbox.now())
     invalid = ("invalid_grant", "invalid assertion")
@@ -164,7 +176,7 @@ def test_an_assertion_has_to_be_right_in_everything(signing: Any, key: rsa.RSAPr
     assert refusal(ask(aud="https://test.salesforce.com")) == ("invalid_grant", "audience is invalid")
     unapproved = ("invalid_grant", "user hasn't approved this consumer")
     assert refusal(ask(sub="sales@example.com")) == refusal(ask(sub="who@example.com")) == unapproved
-    garbled = httpx.post(sandbox.url + TOKEN, data={"grant_type": JWT, "assertion": "x.y.z"})
+    garbled = web.post(sandbox.url + TOKEN, data={"grant_type": JWT, "assertion": "x.y.z"})
     assert refusal(garbled) == invalid
 
 

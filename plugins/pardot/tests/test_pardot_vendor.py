@@ -126,7 +126,9 @@ def test_five_threads_share_one_vendor(sandbox: Any, vendor: Any, delivery: Any)
     assert sandbox.state()["counts"]["tokens"] == 1
 
 
-@pytest.mark.parametrize("fault", [{"empty": True}, {"status": 204}, {"body": {}, "status": 200}, {"body": {}}], ids=str)
+@pytest.mark.parametrize(
+    "fault", [{"empty": True}, {"status": 204}, {"body": {}, "status": 200}, {"body": {}}], ids=str
+)
 def test_success_without_a_body_is_success(sandbox: Any, vendor: Any, delivery: Any, fault: dict[str, Any]) -> None:
     sandbox.add_fault(match="upsert", **fault)
     (outcome,) = vendor.sync([delivery()])
