@@ -139,7 +139,7 @@ def test_a_spent_quota_pauses_the_account_until_it_is_given_anew(bench: Any, per
 
 
 def test_the_declared_limits_are_kept_across_runs(bench: Any, person: Any) -> None:
-    box = bench.marketo(rate={"calls": 6, "window": 19})
+    box = bench.marketo(rate={"calls": 6, "window": 12})
     spec = bench.spec(config={"limits": {"calls": 6, "window": 20, "batch_size": 1}})
     for count in (4, 9):
         bench.leads([person(number) for number in range(count)])

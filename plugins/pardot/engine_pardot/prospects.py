@@ -15,11 +15,12 @@ from engine.errors import NoAnswer, RetryLater, RunStopped
 from engine.filters import text
 from engine.records import Delivery, Failure, Outcome, Status
 from engine_pardot.campaigns import TELLING, OnCreate, was_created
-from engine_pardot.client import Client
+from engine_pardot.client import Answer, Client
 from engine_pardot.codes import UPSERT
 from engine_pardot.errors import Denied, Fault, not_sent, record_outcome
 from engine_pardot.fields import CustomFields
 from engine_pardot.lookup import EMAIL, ID, PATH, address, is_address, is_id
+from engine_pardot.recent import RecentlyCreated
 from engine_pardot.settings import Settings
 
 _UPSERT = f"{PATH}/do/{UPSERT}"
@@ -39,6 +40,7 @@ class ProspectWriter:
         self._custom = custom
         self._settings = settings
         self._on_create = OnCreate(client, context)
+        self._recent = RecentlyCreated(settings.settle_after, context.now)
 
     def write(self, delivery: Delivery) -> Outcome:
         """Write one delivery. Raises AbortRun or RetryLater where nothing was executed, NoAnswer where unclear."""
@@ -55,14 +57,9 @@ class ProspectWriter:
         if problem is not None:
             return problem
         fresh = self._values({name: value for name, value in delivery.on_create.items() if name not in prospect})
-        body = {
-            "matchEmail": matched,
-            "prospect": prospect,
-            "fields": self._told(("id", EMAIL, *TELLING, *fresh), prospect),
-            "secondaryDeletedSearch": self._settings.deleted == "restore",
-        }
+        names = self._told(("id", EMAIL, *TELLING, *fresh), prospect)
         try:
-            answer = self._client.write("POST", _UPSERT, body)
+            path, answer = self._write_by(matched, prospect, names)
         except NoAnswer as error:
             if not fresh:
                 raise
@@ -71,8 +68,26 @@ class ProspectWriter:
         if answer.fault is not None:
             # Such an address passes only where it is the very one that is matched: somebody else created it just now.
             passes = answer.fault.code not in _TAKEN or prospect[EMAIL] == matched
-            return record_outcome(answer.fault, _UPSERT if passes else PATH, prospect)
+            return record_outcome(answer.fault, path if passes else PATH, prospect)
+        if was_created(answer.data) and answer.data.get("id"):
+            self._recent.remember({matched, prospect[EMAIL]}, str(answer.data["id"]))
         return self._upserted(answer.data, prospect, fresh)
+
+    def _write_by(self, matched: str, prospect: _Values, names: Sequence[str]) -> tuple[str, Answer]:
+        """Upsert by an address, or write by id to whom an upsert might not find yet; with the path that was called."""
+        recent = self._recent.id_of(matched)
+        if recent is not None:
+            path = f"{PATH}/{recent}"
+            answer = self._client.write("PATCH", path, prospect, {"fields": ",".join(names)})
+            if answer.fault is None or not answer.fault.gone:
+                return path, answer
+        body = {
+            "matchEmail": matched,
+            "prospect": prospect,
+            "fields": names,
+            "secondaryDeletedSearch": self._settings.deleted == "restore",
+        }
+        return _UPSERT, self._client.write("POST", _UPSERT, body)
 
     def _upserted(self, data: _Values, prospect: _Values, fresh: _Values) -> Outcome:
         remote_id = str(data.get("id") or "")

@@ -10,7 +10,8 @@ from engine_pardot.usage import Usage, usage_of
 
 from engine.errors import CredentialsError, NoAnswer, NotTaken, RetryLater, SpecError, VendorUnavailable
 
-UPSERT = "upsertLatestByEmail"
+#: A write of a prospect: an upsert, or by id to whom one created a moment ago.
+WRITE = "(POST|PATCH) .*/prospects"
 
 
 @pytest.mark.parametrize(
@@ -51,7 +52,7 @@ def test_limits_are_read_from_the_body_whatever_the_status(
     sandbox: Any, vendor: Any, delivery: Any, status: Any
 ) -> None:
     sandbox.switches["limit_status"] = status
-    sandbox.add_fault(match=UPSERT, error="66")
+    sandbox.add_fault(match=WRITE, error="66")
     with pytest.raises(NotTaken) as busy:
         vendor.sync([delivery()])
     assert busy.value.after == 2.0
@@ -70,17 +71,17 @@ def test_too_many_calls_at_once_are_waited_out_a_little_longer_each_time(
             vendor.sync([delivery()])
         return float(busy.value.after)
 
-    sandbox.add_fault(match=UPSERT, error="66", times=20)
+    sandbox.add_fault(match=WRITE, error="66", times=20)
     waits = [wait() for _ in range(20)]
     assert waits[:3] == [2.0, 3.0, 4.0]
     assert max(waits) == 9.0
     assert vendor.sync([delivery()])[0].status == "created"
-    sandbox.add_fault(match=UPSERT, error="66")
+    sandbox.add_fault(match=WRITE, error="66")
     assert wait() == 2.0
 
 
 def test_a_run_does_not_wait_for_ever_while_no_call_is_taken(sandbox: Any, vendor: Any, delivery: Any) -> None:
-    sandbox.add_fault(match=UPSERT, error="66", times=-1)
+    sandbox.add_fault(match=WRITE, error="66", times=-1)
     with pytest.raises(NotTaken):
         vendor.sync([delivery()])
     sandbox.advance(601)
@@ -92,7 +93,7 @@ def test_a_run_does_not_wait_for_ever_while_no_call_is_taken(sandbox: Any, vendo
 def test_other_limits_say_how_long_to_wait_and_are_no_attempt(
     sandbox: Any, vendor: Any, delivery: Any, fault: dict[str, Any], after: float
 ) -> None:
-    sandbox.add_fault(match=UPSERT, **fault)
+    sandbox.add_fault(match=WRITE, **fault)
     with pytest.raises(NotTaken) as slow:
         vendor.sync([delivery()])
     assert slow.value.after == after
@@ -102,7 +103,7 @@ def test_a_spent_quota_pauses_the_account_until_its_own_midnight(
     sandbox: Any, vendors: Any, delivery: Any, gate: Any
 ) -> None:
     vendor = vendors(sandbox, gate=gate, limits={"day_zone": "America/New_York"})
-    sandbox.add_fault(match=UPSERT, error="122")
+    sandbox.add_fault(match=WRITE, error="122")
     with pytest.raises(VendorUnavailable) as spent:
         vendor.sync([delivery()])
     assert "T00:00:00" in spent.value.why and "(America/New_York)" in spent.value.why
@@ -119,7 +120,7 @@ def test_without_the_time_zone_a_spent_quota_is_tried_again_after_an_hour(
     sandbox: Any, vendors: Any, delivery: Any, gate: Any
 ) -> None:
     vendor = vendors(sandbox, gate=gate)
-    sandbox.add_fault(match=UPSERT, error="122")
+    sandbox.add_fault(match=WRITE, error="122")
     with pytest.raises(VendorUnavailable) as spent:
         vendor.sync([delivery()])
     assert "limits.day_zone" in spent.value.fix
@@ -193,7 +194,7 @@ def test_a_token_that_dies_with_its_successor_is_no_fault_of_credentials_that_se
 ) -> None:
     vendor.sync([delivery()])
     sandbox.advance(2)
-    sandbox.add_fault(match=UPSERT, error="184", times=2)
+    sandbox.add_fault(match=WRITE, error="184", times=2)
     with pytest.raises(NotTaken) as refused:
         vendor.sync([delivery()])
     assert not isinstance(refused.value, NoAnswer)
@@ -202,7 +203,7 @@ def test_a_token_that_dies_with_its_successor_is_no_fault_of_credentials_that_se
 
 def test_credentials_that_stop_serving_for_good_end_the_run(sandbox: Any, vendor: Any, delivery: Any) -> None:
     vendor.sync([delivery()])
-    sandbox.add_fault(match=UPSERT, error="184", times=-1)
+    sandbox.add_fault(match=WRITE, error="184", times=-1)
     for _ in range(4):
         with pytest.raises(RetryLater):
             vendor.sync([delivery()])

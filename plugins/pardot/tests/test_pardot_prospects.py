@@ -310,3 +310,38 @@ def test_custom_fields_that_cannot_be_listed_stop_the_run_by_name(sandboxes: Any
     with pytest.raises(CredentialsError, match="custom fields cannot be read") as refused:
         vendors(sandboxes(users=[user])).sync([delivery(Booth_Rating__c="A")])
     assert "Configure Fields" in refused.value.fix
+
+
+# Just created -------------------------------------------------------------------------------------------------------
+
+
+def test_a_search_that_lags_creates_nobody_twice(sandbox: Any, vendor: Any, delivery: Any) -> None:
+    sandbox.switches.update(read_lag=60.0, upsert_reads="lagged")
+    (first,) = vendor.sync([delivery(firstName="Ana")])
+    sandbox.advance(5)
+    (second,) = vendor.sync([delivery(" Ana@Example.com ", jobTitle="CTO")])
+    assert (first.status, second.status, second.remote_id) == ("created", "updated", first.remote_id)
+    sandbox.advance(120)
+    vendor.sync([delivery(city="Bergen")])
+    prospect = stored(sandbox)
+    assert (prospect["firstName"], prospect["jobTitle"], prospect["city"]) == ("Ana", "CTO", "Bergen")
+    assert (len(sandbox.calls(UPSERT)), len(sandbox.calls(BY_ID))) == (2, 1)
+
+
+def test_a_second_call_that_fails_is_made_up_for_while_searches_lag(sandbox: Any, vendor: Any, delivery: Any) -> None:
+    sandbox.switches.update(read_lag=60.0, upsert_reads="lagged")
+    sandbox.add_fault(match=BY_ID, error="85")
+    lead = delivery("ana@example.com", {"campaignId": EXPO})
+    (outcome,) = vendor.sync([lead])
+    sandbox.advance(outcome.after)
+    vendor.sync([lead])
+    assert stored(sandbox)["campaignId"] == EXPO
+
+
+def test_whoever_was_created_and_deleted_at_once_is_written_as_the_settings_say(
+    sandbox: Any, vendor: Any, delivery: Any
+) -> None:
+    (first,) = vendor.sync([delivery()])
+    sandbox.store.records[int(first.remote_id)]["isDeleted"] = True
+    assert vendor.sync([delivery(firstName="Ana")])[0].remote_id == first.remote_id
+    assert (stored(sandbox)["isDeleted"], stored(sandbox)["firstName"]) == (False, "Ana")
