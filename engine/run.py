@@ -65,7 +65,8 @@ class Run:
     """One run of an integration on a state. `go()` does it all and returns the summary.
 
     path: the source file, where not the spec's own. capture: read the source at all (a retry does not). bulk: hand
-    over files whatever the number of leads, where the vendor takes them.
+    over files whatever the number of leads, where the vendor takes them. wait: seconds for another run on the state to
+    end.
     prepare: called once the state is this run's alone. progress: called a few times a second.
     stop: set it from outside to end the run early; it is then resumable.
     """
@@ -76,6 +77,7 @@ class Run:
     path: str | None = None
     capture: bool = True
     bulk: bool = False
+    wait: float = 0.0
     now: Callable[[], float] = time.time
     progress: Progress = lambda run: None
     stop: threading.Event = field(default_factory=threading.Event)
@@ -92,7 +94,7 @@ class Run:
     def go(self) -> Summary:
         """Run to the end. Raises AbortRun only before anything was opened; later it becomes the summary's exit code."""
         check.refuse_if_wrong(self.integration, self.plugins)
-        self.store.database.hold()
+        self.store.database.hold(self.wait, self._sleep)
         try:
             self.prepare()
             return self._opened()

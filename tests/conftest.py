@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import sqlite3
+import subprocess
 import sys
 import threading
 import time
@@ -232,6 +233,11 @@ class Bench:
         finally:
             sys.argv = before
         return Ended(code, out.getvalue(), err.getvalue())
+
+    def start(self, *words: object) -> subprocess.Popen[str]:
+        """The command line in a process of its own, on this bench's state."""
+        command = [sys.executable, "-m", "engine", *map(str, words), "--state", str(self.state)]
+        return subprocess.Popen(command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     # Looking ----------------------------------------------------------------------------------------------------
 

@@ -69,3 +69,36 @@ def test_lost_answers_and_dying_tokens_change_nothing_at_the_end(
         (bench.state.parent / name).unlink(missing_ok=True)
     _run(bench, person, count, batch, speed)
     assert disturbed == _stored(bench)
+
+
+# Pardot ---------------------------------------------------------------------------------------------------------
+
+PARDOT_FAULTS = [
+    {"match": "upsertLatestByEmail", "drop": "after", "share": 0.05, "times": -1},
+    {"match": "/api/v5/", "error": "184", "share": 0.01, "times": -1},
+]
+PARDOT_SIZES = [pytest.param(400, id="400-leads"), pytest.param(5_000, id="5000-leads", marks=pytest.mark.torture)]
+
+
+def _spec(bench: Any, name: str, source: str) -> Any:
+    return bench.spec("pardot", name=name, source={"path": source}, config={"settle_after": 0.3})
+
+
+@pytest.mark.parametrize("count", PARDOT_SIZES)
+def test_two_integrations_on_one_pardot_connection_double_nobody(bench: Any, person: Any, count: int) -> None:
+    """Addresses may be shared there, so that two overlapping first writes of one would make two prospects."""
+    box = bench.pardot(latency=0.004, faults=PARDOT_FAULTS)
+    bench.leads([person(number) for number in range(count)], "one.csv")
+    bench.leads([person(number) for number in range(count // 2, count + count // 4)], "two.csv")
+    runs = {name: bench.start("run", _spec(bench, name, f"{name}.csv"), "--wait", 600) for name in ("one", "two")}
+    for name, process in runs.items():
+        _, told = process.communicate(timeout=540)
+        assert process.returncode == 0, (name, told)
+    seen = box.statistics()
+    assert seen["most_in_flight"] <= 5 and "66" not in seen["errors"]
+    assert (seen["duplicates"], seen["overlapping_keys"]) == ([], [])
+    assert seen["errors"]["184"] >= 1
+    for name, leads in (("one", count), ("two", count + count // 4 - count // 2)):
+        totals = bench.conserved(name)
+        assert (totals["cleared"], totals["captured"]) == (leads, leads)
+    assert len(bench.people("pardot")) == count + count // 4

@@ -9,7 +9,7 @@ import sys
 import click
 
 from engine import __version__
-from engine.errors import AbortRun
+from engine.errors import AbortRun, RunStopped
 from engine.plugins import load
 
 
@@ -57,7 +57,7 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(2)
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt, RunStopped):
         click.echo("interrupted; the same command goes on where it stopped", err=True)
         sys.exit(130)
     except BrokenPipeError:

@@ -46,8 +46,12 @@ from engine.state import Store
 @state_option
 @json_option
 @click.option("--quiet", "-q", is_flag=True, help="No progress on standard error.")
+@click.option(
+    "--wait", default=0.0, metavar="SECONDS", help="Wait for another run on the state to end, so long at most."
+)
 @click.option("--bulk", is_flag=True, help="Hand leads over as files, however few, where the vendor has an import.")
-def run(integration: Path, source: str | None, state: Path, as_json: bool, quiet: bool, bulk: bool) -> None:
+def run(integration: Path, source: str | None, state: Path, as_json: bool, quiet: bool, wait: float,
+        bulk: bool) -> None:  # fmt: skip
     """Take leads from SOURCE to the destination of INTEGRATION, a spec.
 
     SOURCE is a file, or - for standard input; without it, the spec's own. Running again goes on where the last run
@@ -55,7 +59,7 @@ def run(integration: Path, source: str | None, state: Path, as_json: bool, quiet
     """
     spec = specs.load(integration)
     with Store(state) as store:
-        running = Run(spec, store, plugin_loader.load(), path=source, bulk=bulk)
+        running = Run(spec, store, plugin_loader.load(), path=source, bulk=bulk, wait=wait)
         summary = execute(running, quiet=quiet or as_json)
         again = shlex.join(["engine", "run", str(integration), *([source] if source else []), *["--bulk"] * bulk])
         report(summary, store, as_json=as_json, again=again)

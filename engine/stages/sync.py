@@ -227,7 +227,9 @@ def _verdict(job: Job, found: Sequence[Found]) -> Outcome:
     if found and decision(job).action == "create_only":
         # Nobody had the key when it was sent; a record that has it now is the one that was created.
         return Outcome("created", found[0].remote_id, answer="looked up: created")
-    if found and all(_is_stored(name, value, held, decision(job)) for name, value in job.payload["fields"].items()):
+    stored = all(_is_stored(name, value, held, decision(job)) for name, value in job.payload["fields"].items())
+    # Whether a new record also has what only new ones get is known to the vendor's plugin alone, which is asked again.
+    if found and stored and not job.payload.get("on_create"):
         return Outcome("updated", found[0].remote_id, answer="looked up: stored as sent")
     return Outcome("later", answer="looked up: not stored as sent, so it is sent again")
 

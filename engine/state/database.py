@@ -6,7 +6,8 @@ import fcntl
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import blake2b
@@ -17,6 +18,9 @@ from sqlite_utils import Database as SqliteUtils
 
 from engine.errors import EnvironmentFault
 from engine.migrations import APPLICATION_ID, migrations
+
+#: Seconds between two tries to become the only run on a state.
+_TURN = 0.2
 
 
 class Database:
@@ -108,20 +112,29 @@ class Database:
             os.close(self._lock_file)
             self._lock_file = None
 
-    def hold(self) -> None:
-        """Become the only run on this state, until closing or the end of the process. Raises EnvironmentFault."""
+    def hold(self, wait: float = 0.0, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Become the only run on this state, until closing or the end of the process; `wait` that many seconds for it.
+
+        Raises EnvironmentFault.
+        """
         path = self.path.with_name(self.path.name + ".lock")
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(handle)
-            raise EnvironmentFault(
-                "another run is at work on this state",
-                where=str(self.path),
-                fix="Wait for it to end, or use another --state file.",
-            ) from error
-        self._lock_file = handle
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                if wait > 0:
+                    sleep(min(wait, _TURN))
+                    wait -= _TURN
+                    continue
+                os.close(handle)
+                raise EnvironmentFault(
+                    "another run is at work on this state",
+                    where=str(self.path),
+                    fix="Wait for it to end (`engine run --wait SECONDS` does), or use another --state file.",
+                ) from error
+            self._lock_file = handle
+            return
 
     @contextmanager
     def transaction(self, *, wait: bool = True) -> Iterator[sqlite3.Connection]:
