@@ -104,7 +104,7 @@ def plugins(as_json: bool) -> None:
               help="A YAML or JSON file with what the sandbox holds at the start, or a CSV of its people.")  # fmt: skip
 def sandbox(name: str, port: int, seed: Path | None) -> None:
     """Start the local sandbox of the vendor or enricher NAME, and keep it until Ctrl-C."""
-    from engine.testing.server import read_seed
+    from engine.testing.seeds import read_seed
 
     loaded = plugin_loader.load()
     adapter: Any = loaded.enrichers[name] if name in loaded.enrichers else loaded.vendor(name)

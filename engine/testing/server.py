@@ -11,19 +11,19 @@ has a control API, for people with curl and for tests in another process:
 
 from __future__ import annotations
 
-import csv
 import random
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
 
 import orjson
+
+from engine.testing.seeds import known
 
 CONTROL = "/_sandbox/"
 #: The body of a fault that has none, as JSON null is one.
@@ -129,6 +129,8 @@ class Sandbox:
     people: ClassVar[str] = ""
     #: Behaviours that the vendor's documentation leaves open, with their defaults.
     default_switches: ClassVar[Mapping[str, Any]] = {}
+    #: What a seed may hold; empty where that is not checked.
+    seed_keys: ClassVar[Collection[str]] = ()
 
     def __init__(self, *, port: int = 0, seed: Mapping[str, Any] | None = None, journal: bool = True) -> None:
         self.seed = dict(seed or {})
@@ -197,6 +199,9 @@ class Sandbox:
         return fault
 
     def reset(self) -> None:
+        """Back to the seed. Raises ValueError where it names what the sandbox does not know."""
+        known("a seed", self.seed, self.seed_keys)
+        known("the switches", self.seed.get("switches", {}), self.default_switches)
         with self.lock:
             self.switches = {**self.default_switches, **self.seed.get("switches", {})}
             self.faults = [Fault(**fault) for fault in self.seed.get("faults", [])]
@@ -328,33 +333,6 @@ def _with_keys(body: Any, extra: Mapping[str, Any]) -> Any:
     if isinstance(body, Mapping):
         return {**{name: _with_keys(value, extra) for name, value in body.items()}, **extra}
     return [_with_keys(item, extra) for item in body] if isinstance(body, (list, tuple)) else body
-
-
-def read_seed(path: Path, people: str = "") -> dict[str, Any]:
-    """A seed from a YAML, JSON or CSV file.
-
-    Each row of a CSV file is one entry of the list `people`: the header names its fields, a numeric `id` becomes a
-    number, empty cells are left out. Raises ValueError, which says why, where the file cannot be used.
-    """
-    if path.suffix.lower() == ".csv":
-        if not people:
-            raise ValueError("this sandbox takes no CSV; write a YAML or JSON seed")
-        try:
-            with path.open(encoding="utf-8-sig", newline="") as file:
-                rows = [{name: text for name, text in row.items() if name and text} for row in csv.DictReader(file)]
-        except csv.Error as error:
-            raise ValueError(f"not CSV: {error}") from None
-        return {people: [{**row, "id": int(row["id"])} if row.get("id", "").isdecimal() else row for row in rows]}
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        content = YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
-    except YAMLError as error:
-        raise ValueError(f"not YAML or JSON: {error}") from None
-    if content is not None and not isinstance(content, dict):
-        raise ValueError("a seed is a mapping")
-    return content or {}
 
 
 class _Server(ThreadingHTTPServer):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -58,6 +58,11 @@ class MarketoSandbox(Sandbox):
     name: ClassVar[str] = "marketo"
     people: ClassVar[str] = "leads"
     default_switches: ClassVar[Mapping[str, Any]] = DEFAULT_SWITCHES
+    seed_keys: ClassVar[Collection[str]] = frozenset((
+        "fields", "channels", "programs", "member_fields", "lists", "partitions", "workspaces", "leads", "members",
+        "clients", "rate", "concurrency", "daily", "used", "latency", "import_seconds", "import_row_seconds",
+        "token_life", "speed", "random", "switches", "faults",
+    ))  # fmt: skip
 
     def __init__(self, *, port: int = 0, seed: Mapping[str, Any] | None = None, journal: bool = True) -> None:
         super().__init__(port=port, seed=seed, journal=journal)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from engine.testing.seeds import known
 from engine_marketo.sandbox_calls import ApiError, Row
 from engine_marketo.sandbox_defaults import (
     DEFAULT_CHANNELS,
@@ -101,6 +102,7 @@ class World:
         values = dict(row)
         if "partition" in values:
             values[PARTITION] = self.partitions[values.pop("partition")]["id"]
+        known("a lead of the seed", values, self.fields)
         for name, value in values.items():
             try:
                 values[name] = from_text(self.fields.get(name), value)

@@ -78,7 +78,7 @@ def test_leads_are_created_and_updated_by_a_file(bulk, sandbox, by_email):
 
 
 def test_a_lead_without_a_value_keeps_the_one_that_marketo_has(bulk, sandbox, by_email, run):
-    sandbox.seed = {"leads": [{"email": BOB, "title": "CEO"}], "import_empty": "clear"}
+    sandbox.seed = {"leads": [{"email": BOB, "title": "CEO"}], "switches": {"import_empty": "clear"}}
     sandbox.reset()
     deliveries = [by_email(ADA, firstName="Ada", title="CTO"), by_email(BOB, firstName="Bob")]
     assert bulk.fits(deliveries) == 1

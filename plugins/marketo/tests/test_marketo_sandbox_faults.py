@@ -11,7 +11,7 @@ import pytest
 from engine_marketo.sandbox import MarketoSandbox
 from engine_marketo.sandbox_timing import Latency
 
-from engine.testing.server import read_seed
+from engine.testing.seeds import read_seed
 
 LEADS = "/rest/v1/leads.json"
 DESCRIBE = "/rest/v1/leads/describe2.json"

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from engine_pardot.sandbox import PardotSandbox
 
-from engine.testing.server import read_seed
+from engine.testing.seeds import read_seed
 
 PROSPECTS = "/api/v5/objects/prospects"
 UPSERT = f"{PROSPECTS}/do/upsertLatestByEmail"
