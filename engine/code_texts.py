@@ -158,6 +158,7 @@ NOTICE_ADVICE: Mapping[str, str] = {
     "the address in the source.",
     "RECORD_ID_GONE": "Nothing, where the record was deleted or merged on purpose; else restore it at the vendor.",
     "VALUE_TRUNCATED": "Nothing, or make the field longer at the vendor, or shorten the text in the expression.",
+    "CONSENT_KEPT": "Nothing; or map the field with `when`, so that it is written only where it opts somebody out.",
     "RECORD_ID_CHANGED": "Merge the records that share the key, or match by the record's id first.",
     "DUPLICATES_RESOLVED": "Merge the duplicates at the vendor; until then the one that was changed last is written.",
     "IMPORT_WARNING": "Read the vendor's message with the lead; the lead itself was imported.",

@@ -103,6 +103,7 @@ NOTICES: dict[str, str] = {
     "MATCH_CONFLICT": "The id and the email address of a lead belong to different records; the id was followed.",
     "RECORD_ID_GONE": "The record with the known id no longer exists; the id was forgotten and the next rule tried.",
     "VALUE_TRUNCATED": "A text was longer than the vendor's field and was cut, as the mapping asks for.",
+    "CONSENT_KEPT": "An opt-out was not taken back: the mapping wanted to, and only the person may.",
     "RECORD_ID_CHANGED": "The key of a lead has come to stand for another record than before, which was written.",
     "DUPLICATES_RESOLVED": "Several records have the key; the one that was changed last was written.",
     "IMPORT_WARNING": "The vendor imported the lead with a warning.",

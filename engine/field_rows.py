@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +33,7 @@ class Rows:
 def compile_rows(rows: Sequence[FieldRow], names: Names, known: Mapping[str, Field]) -> Rows:
     """Compile rows for the vendor's fields, as far as these are known. Raises ExpressionError."""
     namespace = names.namespace()
-    namespace.update({"Exception": Exception, "str": str, "len": len, "cut_text": cut})
+    namespace.update({"chosen": chosen, "Exception": Exception, "str": str, "len": len, "cut_text": cut})
     lines = ["def fill(lead, answers, out, blank, fresh, bad, cut):", "    get = lead.get"]
     used: set[str] = set()
     for index, row in enumerate(rows):
@@ -79,6 +79,13 @@ def too_long(value: str, field: Field) -> str:
     return ""
 
 
+def chosen(value: Any, options: Collection[str]) -> Any:
+    """The value, which must be one of the field's options; raises ValueError where it is none."""
+    if text(value) not in options:
+        raise ValueError("is not among the options of the field")
+    return value
+
+
 def cut(value: str, field: Field, notices: list[Notice]) -> str:
     """The text cut to what the field holds, with a notice where that took something away."""
     if not too_long(value, field):
@@ -101,9 +108,7 @@ def fitter(remote: Field | None) -> Callable[[Any], Any]:
         found = cast(value)
         if isinstance(found, str) and (why := too_long(found, remote)):
             raise ValueError(why)
-        if remote.options and found not in remote.options:
-            raise ValueError("is not among the options of the field")
-        return found
+        return chosen(found, remote.options) if remote.options else found
 
     return fit
 
@@ -128,7 +133,11 @@ def _source(
         body += [f"    {line}" for line in _storing(index, row, target, bag, remote, namespace)]
     else:
         namespace[f"cast{index}"] = CASTS[kind]
-        body += ["if v is not None and v != '' and v != []:", f"    {bag}[{target}] = cast{index}(v)"]
+        store = f"{bag}[{target}] = cast{index}(v)"
+        if remote and remote.options:
+            namespace[f"options{index}"] = frozenset(remote.options)
+            store = f"{bag}[{target}] = chosen(cast{index}(v), options{index})"
+        body += ["if v is not None and v != '' and v != []:", f"    {store}"]
     if row.empty == "clear":
         body += ["else:", f"    {bag}[{target}] = None"]
     if condition is not None:

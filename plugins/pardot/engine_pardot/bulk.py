@@ -17,7 +17,7 @@ from engine.limits import LONGEST_WAIT
 from engine.records import Delivery, Membership, Outcome, PlaceKind
 from engine_pardot.client import Client
 from engine_pardot.errors import Fault, Refused, read_error
-from engine_pardot.fields import CustomFields
+from engine_pardot.fields import CustomFields, without_opt_ins
 from engine_pardot.lookup import EMAIL, ID, address, is_address, is_id
 from engine_pardot.settings import Settings
 
@@ -233,6 +233,8 @@ def _prospect_cells(delivery: Delivery) -> Cells | None:
     An import updates or creates by the email address and only updates by the id.
     """
     decision, fields = delivery.decision, dict(delivery.fields)
+    if without_opt_ins(fields)[1]:
+        return None
     if decision.action != "upsert":
         return None
     if decision.by == ID and not decision.update_email:

@@ -100,6 +100,13 @@ def _code(brought: Mapping[str, str], state: str) -> str:
             why="the address that was opened is of an older command, or somebody else made the browser come here",
             fix="Run the same command again, and open the address that it prints.",
         )
+    if brought.get("error") == "invalid_scope":
+        raise CredentialsError(
+            f"the connected app lacks a scope: {redact(brought.get('error_description') or 'invalid_scope')}",
+            where="--client-id",
+            fix="Give the connected app the scopes pardot_api and refresh_token (offline_access), wait some minutes, "
+            "and run the same command again.",
+        )
     if error := brought.get("error"):
         raise CredentialsError(
             f"the connected app was not authorised: {redact(brought.get('error_description') or error)}",

@@ -25,6 +25,8 @@ CAMPAIGN = "campaignId"
 TELLING = ("createdAt", "updatedAt", "createdById", "updatedById")
 #: A quota that is spent on a Friday is there again before this.
 _COMPLETED_WITHIN = timedelta(days=3)
+#: Seconds within which a prospect counts as created by the call that has just been answered; clocks differ.
+_JUST_NOW = 600.0
 
 
 class OnCreate:
@@ -41,16 +43,19 @@ class OnCreate:
 
         Raises RetryLater, CredentialsError, VendorUnavailable.
         """
-        if was_created(answer):
-            return fields
+        known = {name: value for name, value in fields.items() if name in answer}
+        if was_created(answer, self._context.now()):
+            # Another campaign than the one that new prospects get was given it a moment ago.
+            moved = CAMPAIGN in known and answer[CAMPAIGN] and not self._is_untouched(CAMPAIGN, answer[CAMPAIGN])
+            return {name: value for name, value in fields.items() if not (moved and name == CAMPAIGN)}
         user = answer.get("createdById")
         age = moment(answer.get("updatedAt")) - moment(answer.get("createdAt"))
         if user is None or user != answer.get("updatedById") or age > _COMPLETED_WITHIN:
             return {}
         return {
             name: value
-            for name, value in fields.items()
-            if not stored_as(value, answer.get(name)) and self._is_untouched(name, answer.get(name))
+            for name, value in known.items()
+            if not stored_as(value, answer[name]) and self._is_untouched(name, answer[name])
         }
 
     def _is_untouched(self, name: str, held: Any) -> bool:
@@ -74,6 +79,28 @@ class OnCreate:
             return self._oldest
 
 
-def was_created(answer: Mapping[str, Any]) -> bool:
-    """Pardot does not say whether it created or updated: on a new prospect both times are the same."""
-    return answer.get("createdAt") is not None and answer.get("createdAt") == answer.get("updatedAt")
+def was_created(answer: Mapping[str, Any], now: float) -> bool:
+    """Whether a write that was answered at Unix time `now` created the prospect, which Pardot does not say.
+
+    On a new prospect both times are the same, and recent: whether an update that changes nothing moves the second one
+    is not documented.
+    """
+    created = answer.get("createdAt")
+    if created is None or created != answer.get("updatedAt"):
+        return False
+    if answer.get("createdById") != answer.get("updatedById"):
+        return False
+    return abs(now - moment(created).timestamp()) <= _JUST_NOW
+
+
+def campaign_ids(client: Client) -> tuple[str, ...]:
+    """The ids of the account's campaigns, as what `campaignId` takes; none where they may not be read.
+
+    Raises RetryLater, CredentialsError for other reasons than a missing ability, VendorUnavailable.
+    """
+    try:
+        return tuple(
+            str(campaign["id"]) for campaign in client.pages("campaigns", {"fields": "id"}) if campaign.get("id")
+        )
+    except Denied:
+        return ()

@@ -210,7 +210,7 @@ class Client:
         self._date = reply.headers.get("date", "")
         traces = {name: reply.headers[name] for name in _TRACES if name in reply.headers}
         self._context.log.debug("pardot %s %s: HTTP %s %s", method, whole, reply.status, traces)
-        return reply, read_fault(reply)
+        return reply, read_fault(reply, path)
 
     def _failed(self, fault: Fault, error: EngineError) -> EngineError:
         """Return the error of a refused call; a quota that is spent is made known to all calls of the account."""

@@ -59,7 +59,7 @@ CODES: tuple[VendorCode, ...] = tuple(
         _case("46", "The role of the user lacks an ability.", _ACCESS, "stop"),
         _case("53", "Calls from this machine's address are not allowed.", _ACCESS, "stop"),
         _case("76", "The account's access to the API is switched off.", _ACCESS, "stop"),
-        _case("203", "The account has no default admin user.", _ACCESS, "fix"),
+        _case("203", "The account has no default admin user.", _ACCESS, "stop"),
         # Limits
         _case("66", "More than five calls at once in the business unit.", _QUOTA, "wait", level="call", after=2.0),
         _case("122", "The day's quota of calls is spent.", _QUOTA, "stop", level="call"),
@@ -91,7 +91,7 @@ CODES: tuple[VendorCode, ...] = tuple(
         _case("32", "The grade is not valid.", _VALUE, "fix"),
         _case("35 39 61 86", "The profile, prospect account or other object that is referred to does not exist.",
               _VALUE, "fix"),
-        _case("38", "The campaign does not exist.", _VALUE, "fix"),
+        _case("38", "The campaign does not exist.", _PLACE, "fix"),
         _case("37 59", "The CRM connector forbids the change of the prospect account.", _FIELD, "fix"),
         _case("44 45 81", "The id and the address are those of different prospects.", _VALUE, "fix"),
         _case("77 79 80", "An id of the CRM is not valid.", _VALUE, "fix"),

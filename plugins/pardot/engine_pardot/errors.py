@@ -50,18 +50,33 @@ _XML_FAULT = re.compile(r"<rsp\b[^>]*\bstat=[\"']fail[\"']", re.IGNORECASE)
 _XML_ERROR = re.compile(r"<err\b([^>]*)>(.*?)</err>", re.IGNORECASE | re.DOTALL)
 _XML_CODE = re.compile(r"\bcode=[\"'](\d+)[\"']", re.IGNORECASE)
 
+#: The code of a record that does not exist; an answer of status 404 for a record need not name one.
+_GONE = "109"
+#: What a role must allow, by endpoint.
+#: Source: developer.salesforce.com/docs/marketing/pardot/guide/prospect-v5, …/list-membership-v5, …/import-v5
+_ABILITIES: Mapping[str, str] = {
+    UPSERT: "Prospects > Prospects > Create (and > Assign, where the mapping has userId or salesforceOwnerId)",
+    "prospects": "Prospects > Prospects > View and Create (and > Assign, where an owner is mapped)",
+    "list-memberships": "Marketing > Segmentation > Lists, with adding prospects to them",
+    "lists": "Marketing > Segmentation > Lists > View",
+    "custom-fields": "Prospects > Configure Fields",
+    "campaigns": "Marketing > Campaigns > View",
+    "imports": "Admin > Imports; or leave destination.bulk out",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """What Pardot reported: HTTP status, its code as text ("" where the body names none) and its message.
 
-    `warning` is the number of the Pardot-Warning header, "" without one.
+    `warning` is the number of the Pardot-Warning header, "" without one. `of_record`: the path was that of a record.
     """
 
     status: int
     code: str
     message: str
     warning: str = ""
+    of_record: bool = False
 
     @property
     def refuses_token(self) -> bool:
@@ -106,13 +121,16 @@ class Refused(SpecError):
         self.fault = fault
 
 
-def read_fault(reply: Reply) -> Fault | None:
+def read_fault(reply: Reply, path: str = "") -> Fault | None:
     """Return what an answer reports as wrong, or None for a good one; a 2xx whose body is a fault is one."""
     found = _json_fault(reply) or _xml_fault(reply)
     if found is None and not 200 <= reply.status < 300:
         found = "", f"HTTP {reply.status} {reply.excerpt(120)}".strip()
     warning = re.match(r"\s*(\d+)", reply.headers.get("pardot-warning", ""))
-    return Fault(reply.status, found[0], redact(found[1]), warning[1] if warning else "") if found else None
+    if found is None:
+        return None
+    of_record = path.rpartition("/")[2].isdecimal()
+    return Fault(reply.status, found[0], redact(found[1]), warning[1] if warning else "", of_record)
 
 
 def endpoint_of(path: str) -> str:
@@ -126,6 +144,8 @@ def endpoint_of(path: str) -> str:
 def classify(fault: Fault, endpoint: str) -> VendorCode:
     """The row of the table for a fault; a code that is not in it is kept as it is and becomes UNKNOWN."""
     number = _RECYCLED_CODE if fault.recycled else fault.code
+    if fault.status == 404 and not number and fault.of_record:
+        number = _GONE
     for code in (*BY_CODE.get(number, ()), *BY_CODE.get(_status_code(fault), ())):
         if code.endpoint in {"", endpoint}:
             return code
@@ -191,13 +211,18 @@ def failure(fault: Fault, where: str, sent: Iterable[str] = ()) -> Failure:
         message=f"Pardot: {fault.message}",
         field=FIELD_OF.get(fault.code) or _named_field(fault.message, sent),
         vendor_code=fault.code or f"HTTP {fault.status}",
-        endpoint=where,
+        endpoint=_without_ids(where),
     )
+
+
+def _without_ids(path: str) -> str:
+    """The path that failures of many records have in common."""
+    return re.sub(r"(?<=/)\d+(?=/|$)", "{id}", path)
 
 
 def not_sent(code: str, message: str, where: str, field: str = "") -> Outcome:
     """The outcome of a record that cannot be sent as it is."""
-    return Outcome("failed", failure=Failure(code, message, field=field, endpoint=where))
+    return Outcome("failed", failure=Failure(code, message, field=field, endpoint=_without_ids(where)))
 
 
 def wrong_address(fault: Fault) -> SpecError:
@@ -207,6 +232,13 @@ def wrong_address(fault: Fault) -> SpecError:
         where=HOST,
         fix="Use https://pi.pardot.com, or https://pi.demo.pardot.com for developer and sandbox orgs.",
     )
+
+
+def _ability(where: str) -> str:
+    """What the role of the user must allow for a call to a path, by the names of Pardot's administration."""
+    if where.endswith("do/undelete"):
+        return "Prospects > Prospects > Delete"
+    return _ABILITIES.get(endpoint_of(where), f"the calls to {endpoint_of(where)}")
 
 
 def _stop(code: VendorCode, fault: Fault, where: str) -> EngineError:
@@ -224,8 +256,8 @@ def _stop(code: VendorCode, fault: Fault, where: str) -> EngineError:
             f"Pardot denies access ({fault})",
             where=UNIT,
             why="the user behind the access token may not use this business unit, or its role lacks an ability",
-            fix="Sync the user into the business unit, correct the business unit, or give its role the ability for "
-            f"{endpoint_of(where)}.",
+            fix="Sync the user into the business unit, correct the business unit, or allow its role "
+            f"{_ability(where)}.",
         )
     if code.recovery == "sign_in":
         return CredentialsError(
@@ -247,8 +279,8 @@ def _stop(code: VendorCode, fault: Fault, where: str) -> EngineError:
         f"Pardot does not permit the call ({fault})",
         where=_CLIENT,
         why=code.meaning,
-        fix=f"Give the role of the connected app's user the ability for {endpoint_of(where)}, and see that this "
-        "machine's address and the API are allowed.",
+        fix=f"In Pardot allow the role of the connected app's user {_ability(where)}, and see that this machine's "
+        "address and the API are allowed.",
     )
 
 

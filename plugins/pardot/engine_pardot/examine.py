@@ -64,6 +64,10 @@ class Examination:
         )
         yield self._point("custom fields", self._reads_fields, needs="Prospects > Configure Fields")
         yield self._point("lists readable", lambda: self._reads("lists"), needs="Marketing > Segmentation > Lists")
+        yield Examined("lists writable", ok=None, detail="only a write tells",
+                       fix=f"{_ROLE}adding prospects to lists, where the mapping has lists.")  # fmt: skip
+        yield Examined("imports", ok=None, detail="only an import tells",
+                       fix=f"{_ROLE}Admin > Imports, where destination.bulk is set.")  # fmt: skip
         yield self._quota()
         yield self._clock()
 

@@ -67,6 +67,9 @@ _CUSTOM: dict[str, tuple[str, int | None]] = {
 _MULTIPLE = frozenset({"checkbox", "multi-select"})
 _NO_OPTIONS = "Pardot does not tell its predefined values: list them under `options` in the mapping"
 
+#: Fields that say that a person wants no mail; only true is ever written to them.
+_OPT_OUTS = ("optedOut", "isDoNotEmail")
+
 #: What is asked of each custom field.
 CUSTOM_FIELD_PROPERTIES = "id,name,fieldId,apiFieldId,type,isRequired,isUseValues,isRecordMultipleResponses"
 #: How the API names of custom fields end.
@@ -121,6 +124,15 @@ def _notes(record: Mapping[str, Any]) -> Iterable[str]:
         yield "required in Pardot, which does not clear it"
     if record.get("isUseValues"):
         yield _NO_OPTIONS
+
+
+def without_opt_ins(fields: Mapping[str, Any]) -> tuple[Mapping[str, Any], Sequence[str]]:
+    """The fields without those that would take an opt-out back, and the names of these.
+
+    A person who has unsubscribed, or whom marketing has suppressed, stays so whatever a form at an event says.
+    """
+    taken_back = [name for name in _OPT_OUTS if name in fields and fields[name] is not True]
+    return {name: value for name, value in fields.items() if name not in taken_back}, taken_back
 
 
 class CustomFields:

@@ -117,6 +117,7 @@ def advice(token_url: str, client_id: str, secret: str, reference: Mapping[str, 
         "  use: pardot\n"
         "  config:\n"
         f"    token_url: {token_url}\n"
+        "    business_unit_id: 0Uv…  # from Business Unit Setup in Salesforce\n"
         f"    client_id: {client_id}\n"
         + (f"    client_secret: {{env: {SECRET_VARIABLE}}}\n" if secret else "")
         + f"    {_SETTING}: {{{kind}: {quoted}}}\n"

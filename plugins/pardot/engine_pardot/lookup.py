@@ -20,7 +20,7 @@ PATH = "prospects"
 _RANKED_BY = ("id", "email", "isDeleted", "lastActivityAt", "updatedAt")
 #: The server's rule for addresses, and how long they are at most.
 #: Source: github.com/pardot/api-docs/issues/79; …/guide/error-codes (code 4)
-_ADDRESS = re.compile(r"[^ @]{1,64}@[^ @]{1,255}\.[^ @]{2,13}")
+_ADDRESS = re.compile(r"[^\s@]{1,64}@[^\s@]{1,255}\.[^\s@]{2,}")
 _ADDRESS_LENGTH = 255
 
 

@@ -60,6 +60,10 @@ _REFUSALS = (
     _Refusal("unsupported_grant_type", (), "", "client_id", "Allow this way of signing in in the connected app."),
     _Refusal("", ("inactive_user", "inactive user"), "jwt", "username",
              "Activate the user in Salesforce, or sign in as another."),
+    _Refusal("", ("inactive_user", "inactive user"), "", "client_id",
+             "Activate the user in Salesforce whom the connected app signs in as, or choose another."),
+    _Refusal("", ("client credentials user", "approved"), "client", "client_id",
+             "In the connected app enable the Client Credentials Flow, and choose its run-as user."),
     _Refusal("", ("audience",), "jwt", "token_url",
              "Use the address that the key's org signs in at: https://login.salesforce.com, "
              f"https://test.salesforce.com for a sandbox, or {MY_DOMAIN}."),

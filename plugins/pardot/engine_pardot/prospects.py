@@ -13,12 +13,12 @@ from engine.adapters import Context
 from engine.casts import stored_as
 from engine.errors import NoAnswer, RetryLater, RunStopped
 from engine.filters import text
-from engine.records import Delivery, Failure, Outcome, Status
+from engine.records import Delivery, Failure, Notice, Outcome, Status
 from engine_pardot.campaigns import TELLING, OnCreate, was_created
 from engine_pardot.client import Answer, Client
 from engine_pardot.codes import UPSERT
-from engine_pardot.errors import Denied, Fault, not_sent, record_outcome
-from engine_pardot.fields import CustomFields
+from engine_pardot.errors import Denied, Fault, endpoint_of, not_sent, record_outcome
+from engine_pardot.fields import CustomFields, without_opt_ins
 from engine_pardot.lookup import EMAIL, ID, PATH, address, is_address, is_id
 from engine_pardot.recent import RecentlyCreated
 from engine_pardot.settings import Settings
@@ -41,11 +41,17 @@ class ProspectWriter:
         self._settings = settings
         self._on_create = OnCreate(client, context)
         self._recent = RecentlyCreated(settings.settle_after, context.now)
+        self._now = context.now
 
     def write(self, delivery: Delivery) -> Outcome:
         """Write one delivery. Raises AbortRun or RetryLater where nothing was executed, NoAnswer where unclear."""
-        by_id = delivery.decision.by == ID
-        return self._update(delivery) if by_id else self._upsert(delivery)
+        fields, taken_back = without_opt_ins(delivery.fields)
+        delivery = replace(delivery, fields=fields)
+        outcome = self._update(delivery) if delivery.decision.by == ID else self._upsert(delivery)
+        if not taken_back:
+            return outcome
+        what = f"{' and '.join(taken_back)} may have been true, and is not set to anything else"
+        return replace(outcome, notices=(*outcome.notices, Notice("CONSENT_KEPT", what, taken_back[0])))
 
     # By address -----------------------------------------------------------------------------------------------------
 
@@ -69,7 +75,7 @@ class ProspectWriter:
             # Such an address passes only where it is the very one that is matched: somebody else created it just now.
             passes = answer.fault.code not in _TAKEN or prospect[EMAIL] == matched
             return record_outcome(answer.fault, path if passes else PATH, prospect)
-        if was_created(answer.data) and answer.data.get("id"):
+        if was_created(answer.data, self._now()) and answer.data.get("id"):
             self._recent.remember({matched, prospect[EMAIL]}, str(answer.data["id"]))
         return self._upserted(answer.data, prospect, fresh)
 
@@ -94,7 +100,7 @@ class ProspectWriter:
         if not remote_id:
             # Where the user may write prospects and not read them, success has no body.
             return _untold(_UPSERT) if fresh or self._settings.verify else Outcome("updated", answer=data)
-        status: Status = "created" if was_created(data) else "updated"
+        status: Status = "created" if was_created(data, self._now()) else "updated"
         if fresh:
             failed = self._complete(remote_id, data, fresh)
             if failed is not None:
@@ -202,7 +208,8 @@ class ProspectWriter:
         name = wrong[0]
         more = f" (and {len(wrong) - 1} more: {', '.join(wrong[1:])})" if len(wrong) > 1 else ""
         message = f"{name}: sent {_shown(sent[name])}, stored {_shown(held.get(name))}{more}"
-        return replace(outcome, status="failed", failure=Failure("VALUE_NOT_STORED", message, name, endpoint=where))
+        failure = Failure("VALUE_NOT_STORED", message, name, endpoint=endpoint_of(where))
+        return replace(outcome, status="failed", failure=failure)
 
 
 def _holds(name: str, value: Any, held: _Values) -> bool:
@@ -215,8 +222,7 @@ def _problem(emails: Sequence[str], payloads: Sequence[_Values]) -> Outcome | No
     """What keeps a delivery from being sent, found without a call."""
     wrong = next((email for email in emails if not is_address(email)), None)
     if wrong is not None:
-        why = f"{EMAIL}: {_shown(wrong)} is no address that Pardot takes: name@domain.ending, "
-        why += "at most 255 characters, and 2 to 13 of them after the last point"
+        why = f"{EMAIL}: {_shown(wrong)} is no address that Pardot takes: name@domain.ending, at most 255 characters"
         return not_sent("DATA_VALUE_VALIDATION", why, PATH, EMAIL)
     assigned = [name for name in _OWNERS if any(payload.get(name) not in (None, "") for payload in payloads)]
     if len(assigned) > 1:

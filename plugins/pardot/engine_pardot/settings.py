@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from engine.errors import SpecError
 from engine.limits import Limits
 from engine_pardot import schema
+from engine_pardot.oauth import plain_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Settings:
         """Raises SpecError naming the setting where the limits leave no call or there is no such time zone."""
         limits, bulk = config.get("limits") or {}, config.get("bulk") or {}
         return cls(
-            base_url=str(config.get("base_url", schema.BASE_URL)).rstrip("/"),
+            base_url=plain_address(str(config.get("base_url", schema.BASE_URL)), "destination.config.base_url"),
             business_unit_id=config["business_unit_id"],
             limits=_limits(limits),
             zone_known="day_zone" in limits,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from engine.adapters import Bulk, Config, Context, Examined, Vendor
@@ -10,6 +11,7 @@ from engine.codes import VendorCode
 from engine.limits import Limits
 from engine.records import Delivery, Field, Found, Outcome
 from engine_pardot.bulk import BulkImport
+from engine_pardot.campaigns import CAMPAIGN, campaign_ids
 from engine_pardot.client import Client
 from engine_pardot.codes import CODES
 from engine_pardot.config import CONFIG_SCHEMA
@@ -77,7 +79,9 @@ class PardotVendor(Vendor):
 
     def fields(self) -> Sequence[Field]:
         """The standard fields and the live custom ones. Raises CredentialsError, RetryLater, VendorUnavailable."""
-        return (*STANDARD, *self._custom.read())
+        campaigns = campaign_ids(self._client)
+        standard = [replace(field, options=campaigns) if field.name == CAMPAIGN else field for field in STANDARD]
+        return (*standard, *self._custom.read())
 
     def lists(self, ids: Sequence[str]) -> Mapping[str, str]:
         return self._lists.read(ids)

@@ -17,9 +17,10 @@ def test_a_good_connection_has_no_bad_point_and_writes_nothing(sandbox: Any, ven
     found = points(vendor)
     assert list(found) == [
         "token host", "signed in", "business unit", "prospects readable", "prospects writable", "custom fields",
-        "lists readable", "quota", "clock",
+        "lists readable", "lists writable", "imports", "quota", "clock",
     ]  # fmt: skip
-    assert {name for name, each in found.items() if each.ok is not True} == {"prospects writable"}
+    unjudged = {"prospects writable", "lists writable", "imports"}
+    assert {name for name, each in found.items() if each.ok is not True} == unjudged
     assert found["custom fields"].detail == "7 custom fields"
     assert "Create" in found["prospects writable"].detail
     assert {each["request"].split()[0] for each in sandbox.calls("/api/")} == {"GET"}

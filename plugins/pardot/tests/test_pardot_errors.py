@@ -56,7 +56,7 @@ def test_a_recycled_record_is_told_by_code_or_by_warning(fault: Fault) -> None:
 
 def test_an_unknown_code_is_kept_with_its_text_and_endpoint() -> None:
     found = failure(Fault(400, "777", "Something new"), "prospects/10")
-    assert (found.code, found.vendor_code, found.endpoint) == ("UNKNOWN", "777", "prospects/10")
+    assert (found.code, found.vendor_code, found.endpoint) == ("UNKNOWN", "777", "prospects/{id}")
     assert "Something new" in found.message
 
 

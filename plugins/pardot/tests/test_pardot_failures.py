@@ -19,7 +19,7 @@ ENDPOINT = "prospects/do/upsertLatestByEmail"
         ("153", "MISSING_REQUIRED_VALUE", ""),
         ("57", "DATA_VALUE_VALIDATION", ""),
         ("29", "DATA_VALUE_VALIDATION", "score"),
-        ("38", "DATA_VALUE_VALIDATION", "campaignId"),
+        ("38", "CAMPAIGN_NOT_WRITABLE", "campaignId"),
         ("130", "MISSING_REMOTE_FIELD", ""),
         ("180", "MISSING_REMOTE_FIELD", ""),
         ("11", "DATA_VALUE_VALIDATION", "userId"),

@@ -147,6 +147,7 @@ def test_the_token_is_kept_in_a_file_of_ones_own_and_the_spec_is_told(
     config = spec(login("--store", f"file:{place}"))
     assert config == {
         "token_url": org.url,
+        "business_unit_id": "0Uv…",
         "client_id": "3MVG9example",
         "client_secret": {"env": "PARDOT_CLIENT_SECRET"},
         "refresh_token": {"file": str(place)},

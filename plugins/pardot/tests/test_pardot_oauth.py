@@ -156,7 +156,7 @@ REFUSALS = [
     ("client", "invalid_client", "invalid client credentials", "client_secret"),
     ("client", "invalid_grant", "no client credentials user enabled", "client_id"),
     ("refresh", "invalid_grant", "expired access/refresh token", "refresh_token"),
-    ("refresh", "invalid_grant", "inactive_user", "refresh_token"),
+    ("refresh", "invalid_grant", "inactive_user", "client_id"),
     ("refresh", "invalid_client", "invalid client credentials", "client_secret"),
     ("jwt", "invalid_client_id", "client identifier invalid", "client_id"),
     ("jwt", "invalid_grant", "audience is invalid", "token_url"),

@@ -96,7 +96,7 @@ def test_a_campaign_that_does_not_exist_is_named_and_the_person_is_there(
 ) -> None:
     (outcome,) = vendor.sync([delivery("ana@example.com", {"campaignId": 1}, firstName="Ana")])
     failure = outcome.failure
-    assert (outcome.status, failure.code, failure.field) == ("failed", "DATA_VALUE_VALIDATION", "campaignId")
+    assert (outcome.status, failure.code, failure.field) == ("failed", "CAMPAIGN_NOT_WRITABLE", "campaignId")
     assert "created without campaignId" in failure.message
     assert (outcome.remote_id, stored(sandbox)["firstName"]) == (str(stored(sandbox)["id"]), "Ana")
 
