@@ -169,11 +169,12 @@ class Bulk(ABC):
     """A vendor's import of whole files, for large runs. Deliveries keep their order; no key stands in a file twice.
 
     `kinds`: the places that a file can give. `places`: imports under way at once. `poll_after`: seconds between two
-    questions after one. `settle_after`: seconds after which a submission that was never answered can no longer take
-    effect.
+    questions after one; `first_after`: until the first one, where that is another time. `settle_after`: seconds after
+    which a submission that was never answered can no longer take effect.
     """
 
     kinds: ClassVar[tuple[PlaceKind, ...]] = ("program",)
+    first_after: ClassVar[float | None] = None
     places: int = 1
     poll_after: float = 10.0
     settle_after: float = 3600.0

@@ -186,13 +186,15 @@ class Decision:
 class Delivery:
     """One record of a vendor call: the lead, its decision and the fields to write.
 
-    `on_create`: further fields, for a record that this write creates and for no other.
+    `on_create`: further fields, for a record that this write creates and for no other. `repeated`: the lead was sent
+    before and that did not end well, so that the record may be one that it created then.
     """
 
     lead_id: int
     decision: Decision
     fields: Mapping[str, Any]
     on_create: Mapping[str, Any] = field(default_factory=dict)
+    repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from urllib.parse import quote, quote_plus
 
 _SECRET_PARAMETER = re.compile(
     r"(?i)((?:token|secret|api[-_]?key|assertion|password)[\"']?\s*[=:]\s*)"
@@ -19,7 +20,8 @@ _SHORTEST = 6
 def remember_secret(value: str) -> None:
     """From now on, replace this text wherever `redact` or `without_secrets` meets it."""
     if len(value) >= _SHORTEST:
-        _KNOWN.update((value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]))
+        written = (json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1])
+        _KNOWN.update((value, *written, quote(value, safe=""), quote_plus(value)))
 
 
 def without_secrets(text: str) -> str:

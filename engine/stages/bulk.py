@@ -16,7 +16,8 @@ from engine.adapters import Bulk, Vendor
 from engine.errors import AbortRun, NoAnswer, NotTaken, RetryLater, RunStopped, VendorUnavailable
 from engine.records import Membership, Outcome
 from engine.stages.base import CallingStage, Circumstances
-from engine.stages.bulk_files import File, Files, delivery_of, files_of
+from engine.stages.bulk_calls import Call, made
+from engine.stages.bulk_files import File, Files, files_of
 from engine.stages.bulk_ids import Search, found_sent, search_failed
 from engine.stages.bulk_imports import LONGEST_POLL, Asking, Collecting, Import
 from engine.stages.match import keys_of
@@ -37,10 +38,7 @@ _MAY_WAIT = ("mapped", "matched", "unknown", "written")
 _STORED_AT_ONCE = 5_000
 
 
-_Call = File | Asking | Collecting | Search
-
-
-class BulkStage(CallingStage[_Call, Any]):
+class BulkStage(CallingStage[Call, Any]):
     """Submits files of matched leads and of memberships, and follows the imports; stands before SyncStage.
 
     threshold: the number of waiting leads from which files are used, None for never. forced: files in any case.
@@ -188,6 +186,11 @@ class BulkStage(CallingStage[_Call, Any]):
             self._hand_over(file)
         return bool(cut.files)
 
+    @property
+    def _first_after(self) -> float:
+        first = self._bulk.first_after
+        return self._bulk.poll_after if first is None else first
+
     def _hand_over(self, file: File) -> None:
         self._run.store.imports.hold([job.lead_id for job in file.jobs], self._run.now(), writes=not file.places)
         self._handing_over += 1
@@ -225,19 +228,9 @@ class BulkStage(CallingStage[_Call, Any]):
             self._calls.start(batch, self._perform)
         return bool(handed or batches)
 
-    def _perform(self, call: _Call) -> Any:
+    def _perform(self, call: Call) -> Any:
         """Make a call, in a thread."""
-        match call:
-            case File(jobs, places) if places:
-                return self._bulk.submit_members([delivery_of(job) for job in jobs], places)
-            case File(jobs):
-                return self._bulk.submit([delivery_of(job) for job in jobs])
-            case Asking(about):
-                return self._bulk.state(about.row.ticket)
-            case Collecting(about, jobs):
-                return self._bulk.collect(about.row.ticket, [delivery_of(job) for job in jobs])
-            case Search(jobs):
-                return self._vendor.look_up([delivery_of(job) for job in jobs], ())
+        return made(call, self._bulk, self._vendor)
 
     # Results ----------------------------------------------------------------------------------------------------
 
@@ -266,7 +259,7 @@ class BulkStage(CallingStage[_Call, Any]):
         run, now = self._run, self._run.now()
         if isinstance(result, str):
             row = run.store.imports.submitted(
-                run.run.id, run.account, file.what, result, file.jobs, now + self._bulk.poll_after, now
+                run.run.id, run.account, file.what, result, file.jobs, now + self._first_after, now
             )
             self._follow(row, file.jobs)
         elif isinstance(result, AbortRun | RetryLater) and not isinstance(result, NoAnswer):
@@ -384,7 +377,10 @@ class BulkStage(CallingStage[_Call, Any]):
         if isinstance(result, BaseException) or len(result) != len(call.jobs):
             sent = [search_failed(job, result, now) for job in call.jobs]
         else:
-            sent = [found_sent(job, records, now) for job, records in zip(call.jobs, result, strict=True)]
+            sent = [
+                found_sent(job, records, now, self._vendor.settle_after)
+                for job, records in zip(call.jobs, result, strict=True)
+            ]
         record(run, sent)
 
     def _end(self, about: Import) -> None:

@@ -33,13 +33,17 @@ class Search:
         ]
 
 
-def found_sent(job: Job, records: Sequence[Found], now: float) -> Sent:
-    """Remember the id of the record that a lead was written to, where there is one."""
+def found_sent(job: Job, records: Sequence[Found], now: float, settle_after: float) -> Sent:
+    """Remember the id of the record that a lead was written to, where there is one; reads have caught up after that."""
     key = decision(job)
     sent = Sent(job.lead_id, job.delivery_id, "person", "satisfied", key.by, "written", rule=job.rule)
     if not records and job.attempts + 1 < MAX_ATTEMPTS:
         # A search may be behind what was just written.
-        sent.status, sent.attempts, sent.not_before = "later", job.attempts + 1, now + _SEARCH_AGAIN
+        sent.status, sent.attempts, sent.not_before = (
+            "later",
+            job.attempts + 1,
+            now + max(_SEARCH_AGAIN, settle_after / 3),
+        )
         return sent
     if not records:
         sent.failure = Failure("REMOTE_RECORD_GONE", f"no record has the {key.by} {key.value} after its import")

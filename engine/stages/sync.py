@@ -6,8 +6,8 @@ once the call can no longer take effect. Two leads that share a key never travel
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from engine.adapters import Vendor
@@ -29,10 +29,14 @@ MAX_UNSETTLED = 30_000
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The jobs of one call: to be sent, or to be looked up because an earlier sending was never answered."""
+    """The jobs of one call: to be sent, or to be looked up because an earlier sending was never answered.
+
+    `repeated`: the leads that were sent before, as far as that matters.
+    """
 
     jobs: Sequence[Job]
     kind: Literal["send", "resolve"]
+    repeated: Collection[int] = ()
 
 
 def guarded(call: Callable[[Sequence[Delivery]], Sequence[Outcome]], batch: Sequence[Delivery]) -> list[Outcome]:
@@ -102,6 +106,9 @@ class SyncStage(CallingStage[Batch, list[Outcome]]):
         for batch in batches:
             for job in batch.jobs:
                 self._run.in_hand.take(job.lead_id, keys_of(job))
+            fresh = [job.lead_id for job in batch.jobs if job.payload.get("on_create")]
+            if fresh:
+                batch = replace(batch, repeated=self._run.store.queue.sent_before(fresh))  # noqa: PLW2901
             self._calls.start(batch, self._resolve if status == "unknown" else self._send)
         return bool(batches)
 
@@ -150,7 +157,13 @@ class SyncStage(CallingStage[Batch, list[Outcome]]):
 
     def _send(self, batch: Batch) -> list[Outcome]:
         deliveries = [
-            Delivery(job.lead_id, decision(job), job.payload["fields"], job.payload.get("on_create") or {})
+            Delivery(
+                job.lead_id,
+                decision(job),
+                job.payload["fields"],
+                job.payload.get("on_create") or {},
+                job.lead_id in batch.repeated,
+            )
             for job in batch.jobs
         ]
         return guarded(self._vendor.sync, deliveries)

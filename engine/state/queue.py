@@ -100,6 +100,15 @@ class Queue:
             Job(id, key, delivery, payloads[delivery], rule, attempts) for id, key, delivery, rule, attempts in found
         ]
 
+    def sent_before(self, leads: Iterable[int]) -> set[int]:
+        """Which of these leads have been sent, in this delivery or an earlier one, without its being written."""
+        found = self._database.rows(
+            "SELECT DISTINCT d.lead_id FROM deliveries d JOIN outcomes o ON o.delivery_id = d.id AND o.what = 'person'"
+            " AND o.status IN ('failed', 'unknown', 'later') WHERE d.lead_id IN (SELECT value FROM json_each(?))",
+            [orjson.dumps(list(leads)).decode()],
+        )
+        return {id for (id,) in found}
+
     def places(self, integration_id: int, account: str, limit: int, now: float) -> list[Place]:
         """Memberships wanted by leads whose person is written, ordered so that equal ones stand together."""
         found = self._database.rows(

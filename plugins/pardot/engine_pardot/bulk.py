@@ -62,6 +62,7 @@ class BulkImport(Bulk):
     """
 
     kinds: ClassVar[tuple[PlaceKind, ...]] = ("list",)
+    first_after: ClassVar[float | None] = 0.0
 
     def __init__(self, client: Client, settings: Settings, context: Context, custom: CustomFields) -> None:
         self._client = client
@@ -70,6 +71,8 @@ class BulkImport(Bulk):
         self._restore = settings.deleted == "restore"
         self._verify = settings.verify
         self._open_since: dict[str, float] = {}
+        self._not_started: set[str] = set()
+        self._read_lag = settings.settle_after
         self.places = settings.bulk.imports
         self.poll_after = settings.bulk.poll_after
         self.settle_after = settings.bulk.settle_after
@@ -138,7 +141,7 @@ class BulkImport(Bulk):
         except NoAnswer as error:
             # Whether that was done does not matter: the import is open, so that it expires without any effect.
             raise RetryLater(error.what, where=error.where, why=error.why, after=max(error.after, 60.0)) from error
-        fault = fault or self._start(ticket)
+        # It is started when it is asked after first: until its ticket is stored, nothing of it may take effect.
         return ticket if fault is None else self._refused(fault)
 
     def _start(self, ticket: str) -> Fault | None:
@@ -172,7 +175,11 @@ class BulkImport(Bulk):
         """
         status, state = self._asked_after(ticket)
         if state == "queued" and _word(status) == _OPEN:
-            self._start(ticket)
+            fault = self._start(ticket)
+            if fault is not None:
+                self._left(str(fault))
+                self._not_started.add(ticket)
+                return "failed"
         return state
 
     def collect(self, ticket: str, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
@@ -184,21 +191,26 @@ class BulkImport(Bulk):
         if state in {"queued", "running"}:
             raise RetryLater(f"the import {ticket} has not ended", where=IMPORTS, after=self.poll_after)
         if state == "failed" or not deliveries:
-            return [Outcome("later", answer="the import did not take place")] * len(deliveries)
+            # It may have written some of its rows, and reads are behind: nobody is written again before they are not.
+            after = 0.0 if ticket == _NOTHING or ticket in self._not_started else self._read_lag
+            return [Outcome("later", after=after, answer="the import did not take place")] * len(deliveries)
         by = deliveries[0].decision.by
         report = self._report(ticket, status.get("errorCount"), _MATCH[by])
         failed = dict(report.rows) if report else {}
         keys = [folded(delivery.decision.value) for delivery in deliveries]
         created, updated, errors = (count_of(status.get(name)) for name in _COUNTS)
         self._context.log.info("pardot: %s: %s created, %s updated, %s failed", ticket, created, updated, errors)
-        # An id that is gone creates nobody and might be passed over in silence; then the counts tell.
-        done = None if by == EMAIL else (created or 0) + (updated or 0)
+        # What might be passed over in silence, as an id that is gone, is told by the counts, where they are told.
+        done = None if created is None and updated is None else (created or 0) + (updated or 0)
         certain = report is not None and report.accounts_for(keys, errors, done)
-        return [_outcome(failed.get(key), delivery, certain) for key, delivery in zip(keys, deliveries, strict=True)]
+        lag = self._read_lag
+        return [
+            _outcome(failed.get(key), delivery, certain, lag) for key, delivery in zip(keys, deliveries, strict=True)
+        ]
 
     def _asked_after(self, ticket: str) -> tuple[Mapping[str, Any], ImportState]:
         """Pardot's account of an import, and its state by that."""
-        if ticket == _NOTHING:
+        if ticket == _NOTHING or ticket in self._not_started:
             return {}, "failed"
         try:
             answer = self._client.find(_path(ticket), {"fields": _ASKED})
@@ -282,8 +294,10 @@ def _word(status: Mapping[str, Any]) -> str:
     return str(status.get("status", "")).strip().lower()
 
 
-def _outcome(reason: str | None, delivery: Delivery, certain: bool) -> Outcome:
-    """What became of one delivery. `certain`: a row that is not reported was imported."""
-    if reason is not None or not certain:
-        return Outcome("later", answer=reason or "the import does not say what became of the row")
+def _outcome(reason: str | None, delivery: Delivery, certain: bool, lag: float) -> Outcome:
+    """What became of one delivery. `certain`: a row that is not reported was imported; `lag`: of reads, in seconds."""
+    if reason is not None:
+        return Outcome("later", answer=reason)
+    if not certain:
+        return Outcome("later", after=lag, answer="the import does not say what became of the row")
     return Outcome("updated", remote_id=str(int(delivery.decision.value)) if delivery.decision.by == ID else None)

@@ -2,8 +2,9 @@
 
 An upsert has one payload for new and for known prospects, so these fields follow in a second call, by id, once the
 upsert has answered that it created. Should the second call fail, the repeated upsert finds a prospect that is not new
-any more. It is completed then, if it was created by the same user in the last days and still has of these fields what
-its creation left there: nothing, or the campaign that Pardot gives a prospect without one, which is the oldest.
+any more. It is completed then, if the same lead was sent before, and the prospect was created by the same user in the
+last days and still has of these fields what its creation left there: nothing, or the campaign that Pardot gives a
+prospect without one, which is the oldest.
 Source: developer.salesforce.com/docs/marketing/pardot/guide/campaign-v5
 """
 
@@ -38,8 +39,10 @@ class OnCreate:
         self._lock = threading.Lock()
         self._oldest: Sequence[str] | None = None
 
-    def due(self, answer: Mapping[str, Any], fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    def due(self, answer: Mapping[str, Any], fields: Mapping[str, Any], *, repeated: bool) -> Mapping[str, Any]:
         """Those of the `fields` that the prospect of an upsert's `answer` still lacks as a new one.
+
+        `repeated`: the lead was sent before, so that the prospect may be the one that it created then.
 
         Raises RetryLater, CredentialsError, VendorUnavailable.
         """
@@ -50,7 +53,7 @@ class OnCreate:
             return {name: value for name, value in fields.items() if not (moved and name == CAMPAIGN)}
         user = answer.get("createdById")
         age = moment(answer.get("updatedAt")) - moment(answer.get("createdAt"))
-        if user is None or user != answer.get("updatedById") or age > _COMPLETED_WITHIN:
+        if not repeated or user is None or user != answer.get("updatedById") or age > _COMPLETED_WITHIN:
             return {}
         return {
             name: value

@@ -72,7 +72,7 @@ CODES: tuple[VendorCode, ...] = tuple(
         _case("116", "The request is outdated.", _AWAY, "wait", after=5.0),
         _case("119 120 121", "The connector to Salesforce has no token, is not verified, or failed to sync.", _AWAY,
               "wait", after=30.0),
-        _case("183", "An internal error.", _AWAY, "wait", after=10.0),
+        _case("183", "An internal error.", _UNCLEAR, "look_up"),
         _case("210 211", "The token of a page has expired or is not known; the reading starts over.", _AWAY, "wait",
               after=1.0),
         _case("214", "Pardot stopped working on the call after its time limit.", _UNCLEAR, "look_up"),

@@ -175,6 +175,9 @@ def call_error(fault: Fault, where: str, *, writes: bool) -> EngineError | None:
             # A read has no effect that could be unknown.
             kind = NoAnswer if writes else RetryLater
             return kind(f"Pardot did not answer properly ({fault})", after=5.0, where=where)
+        case "wait" if writes and fault.status >= 500:
+            # The server failed while it worked on the call.
+            return NoAnswer(f"Pardot did not answer properly ({fault})", after=5.0, where=where)
         case "wait" if code.failure == "RATE_OR_QUOTA":
             return NotTaken(f"Pardot did not take the call ({fault})", after=code.after or 1.0, where=where)
         case _:

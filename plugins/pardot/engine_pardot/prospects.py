@@ -64,20 +64,15 @@ class ProspectWriter:
             return problem
         fresh = self._values({name: value for name, value in delivery.on_create.items() if name not in prospect})
         names = self._told(("id", EMAIL, *TELLING, *fresh), prospect)
-        try:
-            path, answer = self._write_by(matched, prospect, names)
-        except NoAnswer as error:
-            if not fresh:
-                raise
-            # Reading it back would not tell whether it was created; the same upsert does, once reads have caught up.
-            return Outcome("later", after=self._settings.settle_after, answer=error.what)
+        path, answer = self._write_by(matched, prospect, names)
         if answer.fault is not None:
             # Such an address passes only where it is the very one that is matched: somebody else created it just now.
             passes = answer.fault.code not in _TAKEN or prospect[EMAIL] == matched
             return record_outcome(answer.fault, path if passes else PATH, prospect)
-        if was_created(answer.data, self._now()) and answer.data.get("id"):
+        moved = prospect[EMAIL] != matched
+        if answer.data.get("id") and (moved or was_created(answer.data, self._now())):
             self._recent.remember({matched, prospect[EMAIL]}, str(answer.data["id"]))
-        return self._upserted(answer.data, prospect, fresh)
+        return self._upserted(answer.data, prospect, fresh, repeated=delivery.repeated)
 
     def _write_by(self, matched: str, prospect: _Values, names: Sequence[str]) -> tuple[str, Answer]:
         """Upsert by an address, or write by id to whom an upsert might not find yet; with the path that was called."""
@@ -95,26 +90,26 @@ class ProspectWriter:
         }
         return _UPSERT, self._client.write("POST", _UPSERT, body)
 
-    def _upserted(self, data: _Values, prospect: _Values, fresh: _Values) -> Outcome:
+    def _upserted(self, data: _Values, prospect: _Values, fresh: _Values, *, repeated: bool) -> Outcome:
         remote_id = str(data.get("id") or "")
         if not remote_id:
             # Where the user may write prospects and not read them, success has no body.
             return _untold(_UPSERT) if fresh or self._settings.verify else Outcome("updated", answer=data)
         status: Status = "created" if was_created(data, self._now()) else "updated"
         if fresh:
-            failed = self._complete(remote_id, data, fresh)
+            failed = self._complete(remote_id, data, fresh, repeated=repeated)
             if failed is not None:
                 return failed
         return self._verified(Outcome(status, remote_id, answer=data), prospect, data, _UPSERT)
 
-    def _complete(self, remote_id: str, data: _Values, fresh: _Values) -> Outcome | None:
+    def _complete(self, remote_id: str, data: _Values, fresh: _Values, *, repeated: bool) -> Outcome | None:
         """Write what only a new prospect gets, where it is to be written; what became of it if that failed.
 
         The upsert can be repeated without harm, so nothing here leaves the lead's outcome unknown.
         """
         path = f"{PATH}/{remote_id}"
         try:
-            due = self._on_create.due(data, fresh)
+            due = self._on_create.due(data, fresh, repeated=repeated)
             if not due:
                 return None
             answer = self._client.write("PATCH", path, due, self._asked(due))
@@ -160,6 +155,8 @@ class ProspectWriter:
             answer = self._client.write("PATCH", path, prospect, asked)
         if answer.fault is not None:
             return _refused(answer.fault, path, prospect)
+        if EMAIL in prospect:
+            self._recent.remember({prospect[EMAIL]}, prospect_id)
         return self._verified(Outcome("updated", prospect_id, answer=answer.data), prospect, answer.data, path)
 
     def _restore(self, prospect_id: str) -> Outcome | None:

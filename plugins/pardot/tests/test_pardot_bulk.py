@@ -37,6 +37,7 @@ def run(sandbox, bulk):
         importer = using or bulk
         assert importer.fits(deliveries, places) == len(deliveries)
         ticket = importer.submit_members(deliveries, places) if places else importer.submit(deliveries)
+        importer.state(ticket)  # the first question starts it
         sandbox.advance(3600)
         assert importer.state(ticket) in {"done", "failed"}
         return importer.collect(ticket, deliveries)
@@ -292,6 +293,7 @@ def test_an_id_that_was_passed_over_in_silence_is_left_to_the_ordinary_way(sandb
 def test_a_report_that_cannot_be_read_now_is_read_later(sandbox, bulk):
     deliveries = [by_email(ADA, score="high"), by_email(BOB, score=1)]
     ticket = bulk.submit(deliveries)
+    bulk.state(ticket)
     sandbox.advance(3600)
     sandbox.add_fault(match="/errors$", status=502, body="<html>")
     with pytest.raises(RetryLater):

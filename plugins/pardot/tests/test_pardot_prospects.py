@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -65,7 +66,7 @@ def test_a_second_call_that_fails_is_made_up_for_by_the_repeat(
     assert outcome.remote_id == str(stored(sandbox)["id"])
 
     sandbox.advance(DAY)
-    assert vendor.sync([lead])[0].status == "updated"
+    assert vendor.sync([replace(lead, repeated=True)])[0].status == "updated"
     assert stored(sandbox)["campaignId"] == EXPO
 
 
@@ -87,7 +88,7 @@ def test_a_repeat_leaves_what_has_changed_meanwhile(sandboxes: Any, vendors: Any
     vendor.sync([lead])
     vendor.sync([delivery(campaignId=1200)])
     sandbox.advance(60)
-    vendor.sync([lead])
+    vendor.sync([replace(lead, repeated=True)])
     assert (stored(sandbox)["campaignId"], stored(sandbox)["source"]) == (1200, "Expo")
 
 
@@ -106,10 +107,10 @@ def test_an_unanswered_upsert_with_a_campaign_is_repeated_and_the_campaign_writt
 ) -> None:
     sandbox.add_fault(match=UPSERT, drop="after")
     lead = delivery("ana@example.com", {"campaignId": EXPO})
-    (lost,) = vendor.sync([lead])
-    assert (lost.status, lost.after) == ("later", vendor.settle_after)
-    sandbox.advance(lost.after)
-    assert vendor.sync([lead])[0].status == "updated"
+    with pytest.raises(NoAnswer):
+        vendor.sync([lead])
+    sandbox.advance(vendor.settle_after)
+    assert vendor.sync([replace(lead, repeated=True)])[0].status == "updated"
     assert stored(sandbox)["campaignId"] == EXPO
 
 
@@ -121,7 +122,7 @@ def test_a_quota_that_ends_between_the_two_calls_stops_the_run_and_the_next_one_
     with pytest.raises(VendorUnavailable):
         vendor.sync([lead])
     sandbox.advance(2.5 * DAY)
-    vendor.sync([lead])
+    vendor.sync([replace(lead, repeated=True)])
     assert stored(sandbox)["campaignId"] == EXPO
 
 
@@ -334,7 +335,7 @@ def test_a_second_call_that_fails_is_made_up_for_while_searches_lag(sandbox: Any
     lead = delivery("ana@example.com", {"campaignId": EXPO})
     (outcome,) = vendor.sync([lead])
     sandbox.advance(outcome.after)
-    vendor.sync([lead])
+    vendor.sync([replace(lead, repeated=True)])
     assert stored(sandbox)["campaignId"] == EXPO
 
 
@@ -345,3 +346,48 @@ def test_whoever_was_created_and_deleted_at_once_is_written_as_the_settings_say(
     sandbox.store.records[int(first.remote_id)]["isDeleted"] = True
     assert vendor.sync([delivery(firstName="Ana")])[0].remote_id == first.remote_id
     assert (stored(sandbox)["isDeleted"], stored(sandbox)["firstName"]) == (False, "Ana")
+
+
+def test_an_opt_out_is_never_taken_back(sandbox: Any, vendor: Any, delivery: Any) -> None:
+    vendor.sync([delivery("ana@example.com", optedOut=True, isDoNotEmail=True)])
+    (outcome,) = vendor.sync([delivery("ana@example.com", optedOut=False, isDoNotEmail=None, city="Oslo")])
+    assert [notice.code for notice in outcome.notices] == ["CONSENT_KEPT"]
+    found = stored(sandbox)
+    assert (found["optedOut"], found["isDoNotEmail"], found["city"]) == (True, True, "Oslo")
+
+
+def test_an_old_prospect_that_was_never_changed_is_not_taken_for_a_new_one(
+    sandbox: Any, vendor: Any, delivery: Any
+) -> None:
+    body = {"id": 29014, "email": "ana@example.com", "campaignId": 668, "createdById": 77, "updatedById": 77,
+            "createdAt": "2024-02-01T10:00:00-05:00", "updatedAt": "2024-02-01T10:00:00-05:00"}  # fmt: skip
+    sandbox.add_fault(match=UPSERT, body=body, status=200)
+    (outcome,) = vendor.sync([delivery("ana@example.com", {"campaignId": EXPO}, firstName="Ana")])
+    assert outcome.status == "updated"
+    assert not sandbox.calls("PATCH")
+
+
+def test_failures_of_many_records_have_one_endpoint(sandbox: Any, vendor: Any, delivery: Any) -> None:
+    outcomes = vendor.sync([delivery(f"p{n}@example.com", {"campaignId": 1}) for n in range(3)])
+    assert {outcome.failure.endpoint for outcome in outcomes} == {"prospects/{id}"}
+
+
+def test_an_answer_of_404_without_a_word_means_that_the_record_is_gone(sandbox: Any, vendor: Any, by_id: Any) -> None:
+    vendor.connect()
+    sandbox.add_fault(match="PATCH", status=404, body=b"")
+    (outcome,) = vendor.sync([by_id("29014", firstName="Ana")])
+    assert outcome.status == "missing"
+
+
+def test_campaigns_are_compared_with_the_account(vendor: Any) -> None:
+    options = {field.name: field.options for field in vendor.fields()}["campaignId"]
+    assert str(EXPO) in options and "4711" not in options
+
+
+def test_somebody_whom_another_integration_created_keeps_the_campaign_they_have(
+    sandbox: Any, vendor: Any, delivery: Any
+) -> None:
+    vendor.sync([delivery()])
+    sandbox.advance(DAY)
+    vendor.sync([delivery("ana@example.com", {"campaignId": EXPO})])
+    assert stored(sandbox)["campaignId"] == WEBSITE
