@@ -185,4 +185,4 @@ def test_a_prospect_that_pardot_refuses_stops_no_other(bench: Any, person: Any) 
     bench.leads([person(number) for number in range(6)])
     summary = bench.run(bench.spec("pardot"))
     assert (summary.exit_code, summary.totals["cleared"]) == (1, 5)
-    assert bench.failures() == {"ada3@kestrel.example": "DATA_VALUE_VALIDATION"}
+    assert bench.failures() == {"ada3@kestrel.example": "CAMPAIGN_NOT_WRITABLE"}
