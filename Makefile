@@ -31,6 +31,7 @@ bench: $(STAMP)
 	$(BIN)/python bench/mapping.py
 	$(BIN)/python bench/pipeline.py
 	$(BIN)/python bench/capture.py
+	$(BIN)/python bench/limits.py
 
 $(STAMP): $(METADATA)
 	@if command -v uv >/dev/null 2>&1; then \
