@@ -213,8 +213,9 @@ class Vendor(Adapter):
     `keys`: the match keys it understands, as matching rules name them. `field_keys`: a rule may also name a field that
     is `searchable`. `named`: keys that name a record, so that a write by them cannot create one; `searched`: those of
     them whose record is looked up before it is written. `actions`: what a matching rule may allow. `on_create`: fields
-    can be written on creation only. `codes`: the vendor's error codes and what each becomes, for people.
-    `has_programs`, `has_lists`: what leads can be put in.
+    can be written on creation only. `shares_keys`: several records may have one key, and a write by it chooses one; what
+    was decided by a record that was read is then written to that one, by the first `named` key. `codes`: the vendor's
+    error codes and what each becomes, for people. `has_programs`, `has_lists`: what leads can be put in.
     """
 
     keys: ClassVar[tuple[str, ...]]
@@ -222,10 +223,13 @@ class Vendor(Adapter):
     named: ClassVar[tuple[str, ...]] = ()
     searched: ClassVar[tuple[str, ...]] = ()
     on_create: ClassVar[bool] = False
+    shares_keys: ClassVar[bool] = False
     actions: ClassVar[tuple[str, ...]] = ("upsert",)
     codes: ClassVar[Sequence[VendorCode]] = ()
     has_programs: ClassVar[bool] = False
     has_lists: ClassVar[bool] = False
+    #: Seconds for which a write by key may not find a record that was just created, and would create it again.
+    search_lag: float = 0.0
     #: Seconds after which an unanswered write can no longer take effect and may be looked up.
     settle_after: float = 90.0
 

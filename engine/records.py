@@ -187,7 +187,8 @@ class Delivery:
     """One record of a vendor call: the lead, its decision and the fields to write.
 
     `on_create`: further fields, for a record that this write creates and for no other. `repeated`: the lead was sent
-    before and that did not end well, so that the record may be one that it created then.
+    before and that did not end well, so that the record may be one that it created then. `recent_id`: the record that
+    this person got within the vendor's `search_lag`, empty where there is none.
     """
 
     lead_id: int
@@ -195,6 +196,7 @@ class Delivery:
     fields: Mapping[str, Any]
     on_create: Mapping[str, Any] = field(default_factory=dict)
     repeated: bool = False
+    recent_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,8 +66,11 @@ class Reading:
     failure: Failure | None = None
 
 
-def settled(reading: Reading) -> Matched:
-    """Decide what becomes of a job by what was read: its payload, the rule to write by, and what to tell of it."""
+def settled(reading: Reading, name: str = "") -> Matched:
+    """Decide what becomes of a job by what was read: its payload, the rule to write by, and what to tell of it.
+
+    `name`: the key by which the record that was read is to be written, where its own key may mean another one too.
+    """
     job, records = reading.job, reading.records
     if reading.failure is not None:
         return Matched(job, failure=reading.failure, rule=reading.rule, forget_id=reading.gone)
@@ -94,6 +97,10 @@ def settled(reading: Reading) -> Matched:
         open_ = {name: value for name, value in blank.items() if held_values.get(name) in (None, "", [])}
         rest = {name: value for name, value in job.payload.items() if name != "if_blank"}
         found.payload = {**rest, "fields": {**open_, **job.payload["fields"]}}
+        if records and name and key.by != name:
+            chosen = max(records, key=lambda each: each.changed_at)
+            keys = job.payload["keys"]
+            found.payload["keys"] = [*keys[: reading.rule], [name, chosen.remote_id], *keys[reading.rule :]]
     return found
 
 
@@ -202,7 +209,8 @@ class MatchStage(CallingStage[_Batch, Sequence[Reading]]):
             if isinstance(result, BaseException):
                 self._give_back(jobs, result)
                 continue
-            made = [settled(reading) for reading in result]
+            name = self._vendor.named[0] if self._vendor.shares_keys and self._vendor.named else ""
+            made = [settled(reading, name) for reading in result]
             self._store(made)
         return did
 

@@ -7,7 +7,7 @@ once the call can no longer take effect. Two leads that share a key never travel
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from engine.adapters import Vendor
@@ -31,12 +31,14 @@ MAX_UNSETTLED = 30_000
 class Batch:
     """The jobs of one call: to be sent, or to be looked up because an earlier sending was never answered.
 
-    `repeated`: the leads that were sent before, as far as that matters.
+    `repeated`: the leads that were sent before, as far as that matters; `recent`: the records that their persons have
+    got so recently that the vendor may not find them.
     """
 
     jobs: Sequence[Job]
     kind: Literal["send", "resolve"]
     repeated: Collection[int] = ()
+    recent: Mapping[int, str] = field(default_factory=dict)
 
 
 def guarded(call: Callable[[Sequence[Delivery]], Sequence[Outcome]], batch: Sequence[Delivery]) -> list[Outcome]:
@@ -106,11 +108,19 @@ class SyncStage(CallingStage[Batch, list[Outcome]]):
         for batch in batches:
             for job in batch.jobs:
                 self._run.in_hand.take(job.lead_id, keys_of(job))
-            fresh = [job.lead_id for job in batch.jobs if job.payload.get("on_create")]
-            if fresh:
-                batch = replace(batch, repeated=self._run.store.queue.sent_before(fresh))  # noqa: PLW2901
-            self._calls.start(batch, self._resolve if status == "unknown" else self._send)
+            self._calls.start(self._informed(batch), self._resolve if status == "unknown" else self._send)
         return bool(batches)
+
+    def _informed(self, batch: Batch) -> Batch:
+        """The batch with what the state knows of earlier sendings, where that matters to the vendor."""
+        run, lag = self._run, self._vendor.search_lag
+        fresh = [job.lead_id for job in batch.jobs if job.payload.get("on_create")]
+        if fresh:
+            batch = replace(batch, repeated=run.store.queue.sent_before(fresh))
+        if lag and batch.kind == "send":
+            leads = [job.lead_id for job in batch.jobs]
+            batch = replace(batch, recent=run.store.queue.recent_ids(run.account, leads, run.now() - lag))
+        return batch
 
     def _batches(self, status: str, *, flush: bool) -> list[Batch]:
         """Cut waiting jobs into calls: each by one route, no key twice in all whose effect is open.
@@ -163,6 +173,7 @@ class SyncStage(CallingStage[Batch, list[Outcome]]):
                 job.payload["fields"],
                 job.payload.get("on_create") or {},
                 job.lead_id in batch.repeated,
+                batch.recent.get(job.lead_id, ""),
             )
             for job in batch.jobs
         ]

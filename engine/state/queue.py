@@ -109,6 +109,15 @@ class Queue:
         )
         return {id for (id,) in found}
 
+    def recent_ids(self, account: str, leads: Iterable[int], since: float) -> dict[int, str]:
+        """The records that these leads' persons got in an account after a time, by whichever integration."""
+        found = self._database.rows(
+            f"SELECT l.id, r.remote_id FROM leads l JOIN {remote_ids.JOIN}"
+            " WHERE r.at > ? AND l.id IN (SELECT value FROM json_each(?))",
+            [account, since, orjson.dumps(list(leads)).decode()],
+        )
+        return dict(found)
+
     def places(self, integration_id: int, account: str, limit: int, now: float) -> list[Place]:
         """Memberships wanted by leads whose person is written, ordered so that equal ones stand together."""
         found = self._database.rows(

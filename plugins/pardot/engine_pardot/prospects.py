@@ -64,7 +64,7 @@ class ProspectWriter:
             return problem
         fresh = self._values({name: value for name, value in delivery.on_create.items() if name not in prospect})
         names = self._told(("id", EMAIL, *TELLING, *fresh), prospect)
-        path, answer = self._write_by(matched, prospect, names)
+        path, answer = self._write_by(matched, prospect, names, delivery.recent_id)
         if answer.fault is not None:
             # Such an address passes only where it is the very one that is matched: somebody else created it just now.
             passes = answer.fault.code not in _TAKEN or prospect[EMAIL] == matched
@@ -74,10 +74,10 @@ class ProspectWriter:
             self._recent.remember({matched, prospect[EMAIL]}, str(answer.data["id"]))
         return self._upserted(answer.data, prospect, fresh, repeated=delivery.repeated)
 
-    def _write_by(self, matched: str, prospect: _Values, names: Sequence[str]) -> tuple[str, Answer]:
+    def _write_by(self, matched: str, prospect: _Values, names: Sequence[str], recent_id: str) -> tuple[str, Answer]:
         """Upsert by an address, or write by id to whom an upsert might not find yet; with the path that was called."""
-        recent = self._recent.id_of(matched)
-        if recent is not None:
+        recent = self._recent.id_of(matched) or recent_id
+        if recent:
             path = f"{PATH}/{recent}"
             answer = self._client.write("PATCH", path, prospect, {"fields": ",".join(names)})
             if answer.fault is None or not answer.fault.gone:

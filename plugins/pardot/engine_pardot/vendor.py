@@ -36,6 +36,7 @@ class PardotVendor(Vendor):
     keys: ClassVar[tuple[str, ...]] = (EMAIL, ID)
     named: ClassVar[tuple[str, ...]] = (ID,)
     on_create: ClassVar[bool] = True
+    shares_keys: ClassVar[bool] = True
     codes: ClassVar[Sequence[VendorCode]] = CODES
     has_lists: ClassVar[bool] = True
 
@@ -43,6 +44,7 @@ class PardotVendor(Vendor):
         super().__init__(config, context)
         self._settings = settings = Settings.read(config)
         self.settle_after = settings.settle_after
+        self.search_lag = self.settle_after
         self._client = Client(config, settings, context)
         self._custom = CustomFields(self._client)
         self._reader = ProspectReader(self._client, self._custom)
