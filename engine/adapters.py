@@ -213,7 +213,7 @@ class Vendor(Adapter):
     `keys`: the match keys it understands, as matching rules name them. `field_keys`: a rule may also name a field that
     is `searchable`. `named`: keys that name a record, so that a write by them cannot create one; `searched`: those of
     them whose record is looked up before it is written. `actions`: what a matching rule may allow. `on_create`: fields
-    can be written on creation only. `shares_keys`: several records may have one key, and a write by it chooses one; what
+    can be written on creation only. `shares_keys`: several records may have one key, and a write by it chooses; what
     was decided by a record that was read is then written to that one, by the first `named` key. `codes`: the vendor's
     error codes and what each becomes, for people. `has_programs`, `has_lists`: what leads can be put in.
     """
