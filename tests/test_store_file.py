@@ -6,6 +6,8 @@ import os
 import re
 import sqlite3
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,7 +40,7 @@ def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
             folder = tmp_path / "deep" / "state"
             assert mode(folder) == 0o700
             assert {path.name: oct(mode(path)) for path in folder.iterdir()} == dict.fromkeys(
-                ("state.db", "state.db-wal", "state.db-shm", "state.db.lock"), "0o600"
+                ("state.db", "state.db-wal", "state.db-shm", "state.db.lock", "state.db.opening"), "0o600"
             )
     finally:
         os.umask(before)
@@ -197,3 +199,10 @@ def test_calls_in_flight_at_a_kill_are_counted_as_possibly_charged(tmp_path: Pat
         assert store.ledger.totals() == [("pdl", 2, 0, 2, 0.0)]
         again = store.ledger.reserve("pdl", bytes([0]), "r2", None, 7.0)
         assert again.call_id is not None, "no answer came, so it may be asked again"
+
+
+def test_a_new_state_may_be_opened_by_several_processes_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "state.db"
+    code = "import sys; from engine.state import Store; Store(sys.argv[1]).close()"
+    opening = [subprocess.Popen([sys.executable, "-c", code, str(path)]) for _ in range(6)]
+    assert [process.wait(60) for process in opening] == [0] * 6

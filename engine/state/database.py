@@ -47,8 +47,9 @@ class Database:
                 fix="Name a file in a folder that can be written, with --state.",
             ) from error
         try:
-            self._set_up(check)
-        except sqlite3.OperationalError as error:
+            with _alone(self.path):
+                self._set_up(check)
+        except (sqlite3.OperationalError, OSError) as error:
             self.connection.close()
             raise EnvironmentFault(
                 f"the state cannot be used: {error}",
@@ -192,6 +193,17 @@ class Database:
     def row(self, sql: str, parameters: Sequence[Any] = ()) -> tuple[Any, ...] | None:
         found = self.rows(sql, parameters)
         return found[0] if found else None
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Set a state up while no other process does: two that make the same tables would refuse each other."""
+    handle = os.open(path.with_name(path.name + ".opening"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _known_names() -> frozenset[str]:
