@@ -302,7 +302,7 @@ def test_a_field_that_went_missing_is_one_group_and_the_list_is_read_anew(bench:
     assert bench.sql("SELECT count(*) FROM catalog") == [(0,)]
 
 
-# What the review of whole runs has shown ------------------------------------------------------------------------
+# One record, one key, one setting that is not as the others ------------------------------------------------------
 
 
 def test_one_record_that_the_vendor_breaks_on_fails_alone_in_every_kind_of_call(bench: Any, person: Any) -> None:
