@@ -134,8 +134,8 @@ def _source(
     else:
         namespace[f"cast{index}"] = CASTS[kind]
         store = f"{bag}[{target}] = cast{index}(v)"
-        if remote and remote.options:
-            namespace[f"options{index}"] = frozenset(remote.options)
+        if options := row.options or (remote.options if remote else ()):
+            namespace[f"options{index}"] = frozenset(options)
             store = f"{bag}[{target}] = chosen(cast{index}(v), options{index})"
         body += ["if v is not None and v != '' and v != []:", f"    {store}"]
     if row.empty == "clear":
@@ -156,13 +156,11 @@ def _storing(
 ) -> list[str]:
     """The lines that store the text `v`, checked against the field's options and size."""
     store = [f"{bag}[{target}] = v"]
-    if remote is None:
-        return store
-    if remote.options:
-        namespace[f"options{index}"] = frozenset(remote.options)
+    if options := row.options or (remote.options if remote else ()):
+        namespace[f"options{index}"] = frozenset(options)
         store = [f"if v in options{index}:", f"    {store[0]}", "else:",
                  f"    bad.append(({target}, v, 'is not among the options of the field'))"]  # fmt: skip
-    if remote.length is None and remote.max_bytes is None:
+    if remote is None or (remote.length is None and remote.max_bytes is None):
         return store
     # Compared with the smallest length that can be too much, so that most values cost one comparison.
     least = min(remote.length if remote.length is not None else 2**31, (remote.max_bytes or 2**31) // 4)

@@ -85,6 +85,7 @@ class FieldRow:
     when: str = ""
     too_long: str = "fail"
     empty: str = "keep"
+    options: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

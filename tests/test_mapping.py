@@ -347,3 +347,15 @@ def test_what_could_mean_two_things_is_refused(kind: str, given: str) -> None:
 )  # fmt: skip
 def test_a_stored_value_is_known_again_in_the_vendors_form(sent: Any, held: Any, same: bool) -> None:
     assert stored_as(sent, held) is same
+
+
+@pytest.mark.parametrize(
+    ("target", "given_", "good"),
+    [("text", "Hot", True), ("text", "hot", False), ("int", "7", True), ("int", "8", False), ("short", "Warm", True)],
+)
+def test_the_spec_may_say_what_a_field_takes(target: str, given_: str, good: bool) -> None:
+    row = FieldRow(target, "lead.x", options=("Hot", "Warm", "7"))
+    found = compiled(row).apply(lead(x=given_))
+    assert isinstance(found, Write) is good
+    if isinstance(found, Failure):
+        assert (found.code, found.field) == ("DATA_VALUE_VALIDATION", target) and "options" in found.message
