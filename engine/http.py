@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import httpx
 import orjson
 
+from engine.addresses import is_loopback
 from engine.errors import NoAnswer, RetryLater, SpecError
 from engine.limits import Gate, OpenGate
 from engine.redaction import redact
@@ -167,15 +168,6 @@ def _reason(error: Exception) -> str:
     return redact(str(error)) or type(error).__name__
 
 
-def _is_loopback_name(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _check_scheme(url: str) -> None:
     try:
         parts = urlsplit(url)
@@ -187,7 +179,7 @@ def _check_scheme(url: str) -> None:
         raise SpecError("a URL must not hold a user name or password", where=redact(url.rsplit("@", maxsplit=1)[-1]))
     if parts.scheme == "https" and host:
         return
-    if parts.scheme == "http" and _is_loopback_name(host):
+    if parts.scheme == "http" and is_loopback(host):
         return
     raise SpecError(
         f"{redact(url)!r} is not an https address",
@@ -200,7 +192,7 @@ def _check_address(url: str) -> None:
     """Refuse a public-looking name that leads to an internal address (a redirected or mistyped host)."""
     parts = urlsplit(url)
     host = parts.hostname or ""
-    if _is_loopback_name(host):
+    if is_loopback(host):
         return
     try:
         found = socket.getaddrinfo(host, parts.port or 443, type=socket.SOCK_STREAM)

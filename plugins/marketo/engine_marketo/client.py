@@ -14,8 +14,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from engine.adapters import Context
-from engine.errors import EngineError, NoAnswer, NotTaken, RetryLater, VendorUnavailable
+from engine.errors import EngineError, NoAnswer, RetryLater, VendorUnavailable
 from engine.http import Reply
+from engine.patience import Patience
 from engine_marketo.config import Settings
 from engine_marketo.envelope import Envelope, envelope_of
 from engine_marketo.errors import (
@@ -43,8 +44,6 @@ MAX_URI = 7_000
 ASSETS = "/rest/asset/"
 #: A refusal for too many calls at once is waited out a little longer each time, up to this many times its wait.
 _LONGEST_BUSY = 8
-#: Seconds for which a run waits while Marketo takes no call at all.
-_PATIENCE = 600.0
 _SLASHES = re.compile("/{2,}")
 
 
@@ -64,7 +63,10 @@ class Client:
         self._lock = threading.Lock()
         self._calls = 0
         self._busy = 0
-        self._untaken_since: float | None = None
+        self._patience = Patience(
+            context.now,
+            fix="See what else uses the instance, or its status at Adobe; then run the same command again.",
+        )
         self._date = ""
 
     def close(self) -> None:
@@ -149,11 +151,12 @@ class Client:
         if _token_refusal(envelope, reply):
             envelope, reply = self._send(method, site, self._tokens.after(token), **options)
             if reason := _token_refusal(envelope, reply):
-                raise self._tokens.refused(self._patient(call_error(reason, site)))
+                raise self._tokens.refused(self._patience.judge(call_error(reason, site)))
         self._tokens.accepted()
         if envelope is not None and not envelope["success"]:
             raise self._failed(_reason(envelope), replace(site, request_id=str(envelope.get("requestId", ""))))
-        self._busy, self._untaken_since = 0, None
+        self._busy = 0
+        self._patience.taken()
         if site.path != USAGE:
             self._count()
         return envelope, reply
@@ -194,23 +197,7 @@ class Client:
             with self._lock:
                 self._busy = min(self._busy + 1, _LONGEST_BUSY)
                 error.after *= (self._busy + 1) / 2
-        return self._patient(error)
-
-    def _patient(self, error: EngineError) -> EngineError:
-        """The error itself, or VendorUnavailable where no call has been taken for long."""
-        if not isinstance(error, NotTaken):
-            return error
-        now = self._context.now()
-        with self._lock:
-            since = self._untaken_since = now if self._untaken_since is None else self._untaken_since
-        if now - since < _PATIENCE:
-            return error
-        return VendorUnavailable(
-            error.what,
-            where=error.where,
-            why=f"no call has been taken for {now - since:.0f} seconds; {error.why}".rstrip("; "),
-            fix="See what else uses the instance, or its status at Adobe; then run the same command again.",
-        )
+        return self._patience.judge(error)
 
     def _count(self) -> None:
         """Count a call; after so many of them Marketo's own count is read, as other integrations make calls too."""

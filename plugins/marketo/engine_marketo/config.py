@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from engine.addresses import is_loopback, plain_address
 from engine.errors import SpecError
 from engine.limits import Limits
 from engine.redaction import redact
@@ -52,8 +52,8 @@ class Settings:
     @classmethod
     def read(cls, config: Mapping[str, Any]) -> Settings:
         """Raises SpecError naming the setting where an address cannot be one, or the limits leave no call."""
-        base_url = plain_address(config["base_url"], "base_url")
-        identity_url = plain_address(config["identity_url"], "identity_url") if config.get("identity_url") else base_url
+        base_url = _address(config["base_url"], "base_url")
+        identity_url = _address(config["identity_url"], "identity_url") if config.get("identity_url") else base_url
         limits, bulk = config.get("limits") or {}, config.get("bulk") or {}
         return cls(
             base_url=base_url,
@@ -81,30 +81,15 @@ class Settings:
         """Names the instance; the port belongs to it only on this machine, where several sandboxes may run."""
         parts = urlsplit(self.base_url)
         host = parts.hostname or ""
-        return f"marketo:{parts.netloc.lower()}" if _is_loopback(host) else f"marketo:{host}"
+        return f"marketo:{parts.netloc.lower()}" if is_loopback(host) else f"marketo:{host}"
 
 
-def plain_address(url: str, setting: str) -> str:
-    """Cut what the vendor's pages append to the base address: a trailing slash, /rest or /identity.
-
-    Raises SpecError naming the `setting` where what is left is no https address of a host; http is for a sandbox on
-    this machine.
-    """
-    plain = url.strip().rstrip("/")
-    for suffix in _SUFFIXES:
-        plain = plain.removesuffix(suffix).rstrip("/")
+def _address(url: str, setting: str) -> str:
+    """The address of an instance in its plain form. Raises SpecError naming the `setting` where it is none."""
     try:
-        parts = urlsplit(plain)
-        host, _ = parts.hostname or "", parts.port
+        return plain_address(url, _SUFFIXES)
     except ValueError as error:
         raise _no_address(url, setting, str(error)) from error
-    if parts.scheme not in {"https", "http"} or not host:
-        raise _no_address(url, setting, "it must begin with https:// and a host")
-    if parts.scheme == "http" and not _is_loopback(host):
-        raise _no_address(url, setting, "credentials and personal data are sent there, so it must be https")
-    if parts.username or parts.password or parts.query or parts.fragment or parts.path or " " in plain:
-        raise _no_address(url, setting, "it may hold only a scheme, a host and a port")
-    return plain
 
 
 def _no_address(url: str, setting: str, why: str) -> SpecError:
@@ -136,10 +121,3 @@ def _limits(given: Mapping[str, Any]) -> Limits:
             fix="Lower limits.reserve, or raise limits.daily to what Marketo allows the instance.",
         )
     return limits
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -13,6 +13,7 @@ from typing import Any
 from engine.adapters import Config, Context
 from engine.errors import EngineError, EnvironmentFault, NoAnswer, NotTaken, RetryLater, RunStopped, VendorUnavailable
 from engine.http import Reply
+from engine.patience import Patience
 from engine_pardot.errors import (
     DAY_SPENT,
     TOO_MANY_AT_ONCE,
@@ -32,8 +33,6 @@ _OBJECTS = "/api/v5/objects/"
 PAGE = 1000
 #: A refusal for too many calls at once is waited out a little longer each time, up to this many times its wait.
 _LONGEST_BUSY = 8
-#: Seconds for which a run waits while Pardot takes no call at all.
-_PATIENCE = 600.0
 #: What Salesforce's support asks for; Pardot gives its answers no other id.
 _TRACES = ("x-pardot-rsp", "x-pardot-lb")
 
@@ -63,7 +62,10 @@ class Client:
         self._calls = 0
         self._busy = 0
         self._let_in = False
-        self._untaken_since: float | None = None
+        self._patience = Patience(
+            context.now,
+            fix="See what else uses the business unit, or its status at Salesforce; then run the same command again.",
+        )
         self._date = ""
 
     def sign_in(self) -> None:
@@ -188,7 +190,8 @@ class Client:
         if fault is not None and error is not None:
             raise self._failed(fault, error)
         self._tokens.accepted()
-        self._busy, self._untaken_since, self._let_in = 0, None, True
+        self._busy, self._let_in = 0, True
+        self._patience.taken()
         return reply, fault
 
     def _once(
@@ -219,12 +222,12 @@ class Client:
         if fault.refuses_token and self._let_in and not isinstance(error, Denied):
             # These credentials have served already, so it is the token that was ended, and not they that are wrong.
             error = NotTaken(error.what, where=error.where, why=error.why, fix=error.fix)
-            return self._patient(self._tokens.refused(error))
+            return self._patience.judge(self._tokens.refused(error))
         if fault.code == TOO_MANY_AT_ONCE and isinstance(error, RetryLater):
             with self._lock:
                 self._busy = min(self._busy + 1, _LONGEST_BUSY)
                 error.after *= (self._busy + 1) / 2
-        return self._patient(error)
+        return self._patience.judge(error)
 
     def _spent(self, error: EngineError) -> VendorUnavailable:
         now, settings = self._context.now(), self._settings
@@ -238,22 +241,6 @@ class Client:
             )
         why = f"no call is made before {settings.limits.clock_time(until)}; {error.why}"
         return VendorUnavailable(error.what, where=error.where, why=why, fix=fix)
-
-    def _patient(self, error: EngineError) -> EngineError:
-        """The error itself, or VendorUnavailable where no call has been taken for long."""
-        if not isinstance(error, NotTaken):
-            return error
-        now = self._context.now()
-        with self._lock:
-            since = self._untaken_since = now if self._untaken_since is None else self._untaken_since
-        if now - since < _PATIENCE:
-            return error
-        return VendorUnavailable(
-            error.what,
-            where=error.where,
-            why=f"no call has been taken for {now - since:.0f} seconds; {error.why}".rstrip("; "),
-            fix="See what else uses the business unit, or its status at Salesforce; then run the same command again.",
-        )
 
     def _is_due(self) -> bool:
         """Count a call; of so many of them one asks for Pardot's own count, as other integrations make calls too."""

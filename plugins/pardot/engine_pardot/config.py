@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from engine.errors import SpecError
-from engine_pardot.oauth import MY_DOMAIN, SHARED_HOSTS, Flow, plain_address
+from engine_pardot.oauth import MY_DOMAIN, SHARED_HOSTS, Flow, address_of
 from engine_pardot.schema import PROPERTIES
 
 _AT = "destination.config"
@@ -111,7 +111,7 @@ class SignIn:
         check_business_unit(config["business_unit_id"])
         given = {key: str(config.get(key) or "") for key in _MEANS}
         flow = _flow(given)
-        token_url = plain_address(config["token_url"], f"{_AT}.token_url")
+        token_url = address_of(config["token_url"], f"{_AT}.token_url")
         if flow == "client" and urlsplit(token_url).hostname in SHARED_HOSTS:
             raise SpecError(
                 f"{token_url} issues no tokens for client credentials",

@@ -22,7 +22,7 @@ from engine.errors import CredentialsError, EnvironmentFault, RetryLater, SpecEr
 from engine.http import Http
 from engine.redaction import redact, remember_secret
 from engine.settings import ReferredSecrets, state_folder
-from engine_pardot.oauth import AUTHORIZE_PATH, SCOPE, SECRET_VARIABLE, ask, plain_address
+from engine_pardot.oauth import AUTHORIZE_PATH, SCOPE, SECRET_VARIABLE, address_of, ask
 
 #: The callback address of a connected app is compared letter by letter, so the port is the same every time.
 DEFAULT_PORT = 8765
@@ -50,7 +50,7 @@ def login(client_id: str, token_url: str, store: str | None, no_browser: bool, p
     consumer secret is read from PARDOT_CLIENT_SECRET, or asked for. Salesforce is asked for a user who may open the
     Pardot business unit; leads are then written as that user.
     """
-    address = plain_address(token_url, "--token-url")
+    address = address_of(token_url, "--token-url")
     reference = reference_of(store or f"file:{state_folder() / 'pardot-refresh-token'}")
     secret = os.environ.get(SECRET_VARIABLE, "") or click.prompt(
         "Consumer secret (empty if the app asks for none)", default="", show_default=False, hide_input=True, err=True

@@ -5,12 +5,11 @@ Source: developer.salesforce.com/docs/marketing/pardot/guide/authentication
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
+from engine.addresses import plain_address
 from engine.errors import CredentialsError, EngineError, NoAnswer, RetryLater, SpecError
 from engine.http import Http, Reply
 from engine.redaction import redact, remember_secret
@@ -86,31 +85,15 @@ _REFUSALS = (
 )  # fmt: skip
 
 
-def plain_address(url: str, where: str) -> str:
+def address_of(url: str, where: str) -> str:
     """The address of a Salesforce org without a trailing slash or the path of an endpoint.
 
     Raises SpecError with `where` if it is no https address; http is for a sandbox on this machine.
     """
-    plain = url.strip().rstrip("/").removesuffix(TOKEN_PATH).removesuffix(AUTHORIZE_PATH).rstrip("/")
     try:
-        parts = urlsplit(plain)
-        host, _ = parts.hostname or "", parts.port
+        return plain_address(url, (TOKEN_PATH, AUTHORIZE_PATH))
     except ValueError as error:
         raise _no_address(url, where, str(error)) from error
-    if parts.scheme not in {"https", "http"} or not host:
-        raise _no_address(url, where, "it must begin with https:// and a host")
-    if parts.scheme == "http" and not _is_loopback(host):
-        raise _no_address(url, where, "credentials are sent there, so it must be https")
-    if parts.username or parts.password or parts.path or parts.query or parts.fragment or " " in plain:
-        raise _no_address(url, where, "it may hold only a scheme, a host and a port")
-    return plain
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def ask(http: Http, token_url: str, form: Mapping[str, str], *, flow: Flow) -> Mapping[str, Any]:

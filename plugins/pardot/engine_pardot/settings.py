@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from engine.addresses import is_loopback
 from engine.errors import SpecError
 from engine.limits import Limits
 from engine_pardot import schema
-from engine_pardot.oauth import plain_address
+from engine_pardot.oauth import address_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Settings:
         """Raises SpecError naming the setting where the limits leave no call or there is no such time zone."""
         limits, bulk = config.get("limits") or {}, config.get("bulk") or {}
         return cls(
-            base_url=plain_address(str(config.get("base_url", schema.BASE_URL)), "destination.config.base_url"),
+            base_url=address_of(str(config.get("base_url", schema.BASE_URL)), "destination.config.base_url"),
             business_unit_id=config["business_unit_id"],
             limits=_limits(limits),
             zone_known="day_zone" in limits,
@@ -70,7 +70,7 @@ class Settings:
         """The business unit; sandboxes on this machine share its id, so their address belongs to the name."""
         parts = urlsplit(self.base_url)
         unit = f"pardot:{self.business_unit_id}"
-        return f"{unit}@{parts.netloc}" if _is_loopback(parts.hostname or "") else unit
+        return f"{unit}@{parts.netloc}" if is_loopback(parts.hostname or "") else unit
 
 
 def _limits(given: Mapping[str, Any]) -> Limits:
@@ -91,10 +91,3 @@ def _limits(given: Mapping[str, Any]) -> Limits:
             fix="Lower limits.reserve, or raise limits.daily to what Pardot allows the business unit.",
         )
     return limits
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

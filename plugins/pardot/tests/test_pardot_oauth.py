@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from engine_pardot.config import SignIn
-from engine_pardot.oauth import Busy, Flow, ask, plain_address
+from engine_pardot.oauth import Busy, Flow, address_of, ask
 
 from engine.errors import CredentialsError, RetryLater, SpecError
 from engine.http import Http
@@ -61,7 +61,7 @@ def asked(endpoint: TokenEndpoint, flow: Flow = "client") -> Mapping[str, Any]:
     ],
 )
 def test_an_address_is_taken_as_people_copy_it(given: str, plain: str) -> None:
-    assert plain_address(given, "token_url") == plain
+    assert address_of(given, "token_url") == plain
     assert SignIn.read({**ORG, "token_url": given, "refresh_token": "5Aep861"}).token_url == plain
 
 

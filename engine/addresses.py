@@ -1,0 +1,35 @@
+"""The addresses of services, as settings give them."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether the host is this machine, where sandboxes run."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def plain_address(url: str, endings: Iterable[str]) -> str:
+    """Cut a trailing slash and what a vendor's pages append to the address of its host: the `endings`, in their order.
+
+    Raises ValueError, saying why, where what is left is more than an https address of a host; http is for a sandbox
+    on this machine.
+    """
+    plain = url.strip().rstrip("/")
+    for ending in endings:
+        plain = plain.removesuffix(ending).rstrip("/")
+    parts = urlsplit(plain)
+    host, _ = parts.hostname or "", parts.port
+    if parts.scheme not in {"https", "http"} or not host:
+        raise ValueError("it must begin with https:// and a host")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise ValueError("credentials and personal data are sent there, so it must be https")
+    if parts.username or parts.password or parts.query or parts.fragment or parts.path or " " in plain:
+        raise ValueError("it may hold only a scheme, a host and a port")
+    return plain
