@@ -13,10 +13,12 @@ from engine.codes import code as _code
 
 #: The fields every lead may have; a source profile may add others of its own.
 LEAD_FIELDS: tuple[str, ...] = (
-    "first_name", "last_name", "email", "phone", "mobile_phone", "job_title", "department", "company",
-    "company_domain", "company_size", "industry", "website", "linkedin_url", "twitter_url", "facebook_url",
-    "address", "city", "state", "postal_code", "country", "description", "notes", "badge_id", "event",
-    "captured_at", "captured_by", "remote_id", "email_type",
+    "first_name", "last_name", "full_name", "middle_name", "salutation", "name_suffix", "email", "email_type",
+    "email_status", "phone", "phone_type", "mobile_phone", "mobile_phone_type", "job_title", "job_function", "seniority",
+    "department", "company", "company_domain", "company_size", "company_revenue", "company_founded", "company_phone",
+    "company_linkedin_url", "industry", "website", "linkedin_url", "twitter_url", "facebook_url", "address", "city",
+    "state", "state_code", "postal_code", "country", "country_code", "description", "notes", "badge_id", "event",
+    "captured_at", "captured_by", "remote_id",
 )  # fmt: skip
 
 #: What the engine adds of its own to what an expression sees as `lead`.
