@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 from engine.codes import VendorCode
 from engine.http import Http
@@ -28,6 +28,28 @@ API_VERSION = 1
 Config = Mapping[str, Any]
 
 
+class Inbox(Protocol):
+    """Where providers post answers that take long, kept in the state before the post is acknowledged."""
+
+    def address(self, provider: str) -> str:
+        """The public address that this provider's answers can be posted to; empty where the run takes none."""
+        ...
+
+    def answer(self, provider: str, ticket: str) -> bytes | None:
+        """The body that was posted for a ticket; None where there is none yet."""
+        ...
+
+
+class NoInbox:
+    """Takes no posts: answers are asked for."""
+
+    def address(self, provider: str) -> str:
+        return ""
+
+    def answer(self, provider: str, ticket: str) -> bytes | None:
+        return None
+
+
 @dataclass(frozen=True)
 class Context:
     """What the engine hands every adapter.
@@ -36,6 +58,7 @@ class Context:
     gate: the limits declared by the adapter, enforced; `http(base_url)` opens a client that goes through it.
     min_confidence: what the spec's step asks of an enricher's values, 0 to 1, so that it can be asked of the provider.
     secrets: the settings where the spec keeps them, to read again, lock and write back one that changes during a run.
+    inbox: where providers can post answers that take long.
     """
 
     now: Callable[[], float] = time.time
@@ -44,6 +67,7 @@ class Context:
     gate: Gate = field(default_factory=OpenGate)
     min_confidence: float = 0.0
     secrets: Secrets = field(default_factory=NoSecrets)
+    inbox: Inbox = field(default_factory=lambda: NoInbox())
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("engine"))
 
     def http(self, base_url: str, *, timeout: float = 30.0, max_bytes: int = 32 * 2**20) -> Http:
@@ -93,22 +117,40 @@ class Source(Adapter):
         return None
 
 
-AnswerClass = Literal["hit", "miss", "skipped", "suppressed", "error"]
+AnswerClass = Literal[
+    "hit", "partial", "rejected", "miss", "pending", "skipped", "suppressed", "throttled", "quota", "auth",
+    "bad_request", "error",
+]  # fmt: skip
+
+#: What is known of an email address, whatever words a provider has for it; empty where nothing is said.
+EMAIL_STATUSES = ("valid", "catch_all", "risky", "invalid", "wrong_kind", "unknown")
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A value that an enricher offers; `confidence` from 0 to 1."""
+    """A value that an enricher offers; `confidence` from 0 to 1.
+
+    `status`: of an email address, one of EMAIL_STATUSES. `path`: where in the provider's answer it stood, for people.
+    """
 
     value: Any
     confidence: float = 1.0
+    status: str = ""
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class EnrichAnswer:
     """The end of one enrichment step. `cost` in the provider's credits; `detail` is for people.
 
-    `valid_for`: seconds for which this answer may be used again, where not the enricher's usual time.
+    outcome: `hit`; `miss` (nothing known); `rejected` (somebody else, or not good enough); `pending` (ask again by
+    `ticket` in `after` seconds); `suppressed` (the person must not be processed); `throttled` (not executed, repeat it
+    in `after` seconds); `quota` and `auth` (this provider takes no more calls); `bad_request` and `error` (this lead
+    only); `skipped` (not asked). `partial` is the waterfall's own word for a hit that leaves wanted fields open.
+    findings: everything that the answer has, wanted or not: other leads may want it. valid_for: seconds for which this
+    answer may be used again, where not the enricher's usual time. fields: the lead fields that this answer says all
+    about, where not those of the `Ask`. about: who the answer is about, for `Enricher.contradiction`. record_id: the
+    provider's own name of the record.
     """
 
     outcome: AnswerClass
@@ -116,19 +158,62 @@ class EnrichAnswer:
     cost: float = 0.0
     detail: str = ""
     valid_for: float | None = None
+    fields: frozenset[str] | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
+    record_id: str = ""
+    ticket: str = ""
+    after: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What an enricher would ask about a lead, as the ledger knows it.
+
+    key: equal for questions about the same subject with the same settings. fields: the lead fields that the answer will
+    say all about; it is used again for a question with the same key and no other fields. floor: the confidence, 0 to 1,
+    below which the provider is told to answer with nothing, so that a miss stands for no lower floor. most: the most
+    credits that it can cost. sent: the inputs that leave, by name, for people.
+    """
+
+    key: str
+    fields: frozenset[str]
+    floor: float = 0.0
+    most: float = 0.0
+    sent: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """A question of a batch, or one that is pending: the lead's fields, the wanted ones, its ticket and age in seconds."""
+
+    lead: Mapping[str, Any]
+    wanted: tuple[str, ...]
+    ticket: str = ""
+    age: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What one credit costs. `currency` is an ISO 4217 code."""
+
+    amount: float
+    currency: str = "USD"
 
 
 class Enricher(Adapter):
     """Offers values for a lead's missing fields.
 
-    `provides` lists the lead fields it can fill. With `online` the engine calls it in a thread, writes the call to the
-    ledger first and never repeats an answered one. With `rewrites` its values replace captured ones by their
-    normal form; any other enricher only fills what is missing.
+    `provides` lists the lead fields it can fill. With `online` the engine writes each call to the ledger first, calls it
+    in a thread and never repeats an answered one. With `rewrites` its values replace captured ones by their normal form;
+    any other enricher only fills what is missing. `personal`: whether it is asked about a person, so that one who must
+    not be processed is kept from it. `sandbox_name`: names the sandbox, where several enrichers share one.
     """
 
     provides: tuple[str, ...] = ()
     online: ClassVar[bool] = False
     rewrites: ClassVar[bool] = False
+    personal: ClassVar[bool] = True
+    sandbox_name: ClassVar[str] = ""
 
     @property
     def valid_for(self) -> float:
@@ -137,19 +222,61 @@ class Enricher(Adapter):
 
     @property
     def limits(self) -> Limits:
+        """What the provider allows. With a `batch_size` above 1, several questions go to `enrich_batch` together."""
         return Limits()
 
-    def request_key(self, lead: Mapping[str, Any], wanted: Sequence[str]) -> str | None:
-        """A text that is equal for equal requests (the ledger's key), or None if the lead has too little to ask."""
+    @property
+    def account(self) -> str:
+        """Names what the limits belong to, where several enrichers share them."""
+        return self.name
+
+    @property
+    def price(self) -> Price | None:
+        """What one credit costs, where that is known."""
+        return None
+
+    @property
+    def waits_for(self) -> float:
+        """Seconds after which a pending answer is given up."""
+        return 600.0
+
+    def ask(self, lead: Mapping[str, Any], wanted: Sequence[str]) -> Ask | None:
+        """What would be asked for the `wanted` fields, or None if the lead has too little to ask with. Makes no call."""
         return None
 
     @abstractmethod
     def enrich(self, lead: Mapping[str, Any], wanted: Sequence[str]) -> EnrichAnswer:
         """Ask for the `wanted` fields of a lead (its fields by name).
 
-        Raises CredentialsError or VendorUnavailable (this provider is left out for the rest of the run), RetryLater,
-        NoAnswer (possibly charged).
+        Raises CredentialsError or VendorUnavailable (this provider is left out for the rest of the run), RetryLater
+        (no effect), NoAnswer (possibly charged).
         """
+
+    def enrich_batch(self, inquiries: Sequence[Inquiry]) -> Sequence[EnrichAnswer]:
+        """Ask several questions in one call, answers in order. Raises as `enrich` does, for the call as a whole."""
+        return [self.enrich(inquiry.lead, inquiry.wanted) for inquiry in inquiries]
+
+    def collect(self, inquiries: Sequence[Inquiry]) -> Sequence[EnrichAnswer]:
+        """Ask what became of pending questions, by their tickets; answers in order. Costs nothing by itself."""
+        raise NotImplementedError(f"{self.name} answers at once")
+
+    def ticket_of(self, headers: Mapping[str, str], body: bytes) -> str:
+        """The ticket that a post to this provider's address answers. Raises ValueError where it is not the provider's.
+
+        `headers` with names in small letters.
+        """
+        raise ValueError(f"{self.name} posts no answers")
+
+    def contradiction(self, lead: Mapping[str, Any], answer: EnrichAnswer) -> str:
+        """Why an answer is about somebody other than this lead, or an empty text.
+
+        Asked for every lead that an answer is used for, for an answer that was bought before as well.
+        """
+        return ""
+
+    def examine(self) -> Sequence[Examined]:
+        """Examine the account for `engine doctor`, point by point, free of charge; none where that cannot be done."""
+        return ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -31,6 +31,7 @@ class Limits:
     reserve: calls of a day that are left to other systems. day_zone: the time zone (IANA name) whose midnight ends the
     quota's day. alert: the share of `daily`, 0 to 1, at which people are told that it is used up to there, by anybody.
     margin: the share of the window that is added to it, because calls do not arrive as evenly as they leave.
+    more: further windows that hold at the same time, as (calls, seconds).
     Raises SpecError for a time zone that does not exist.
     """
 
@@ -43,6 +44,7 @@ class Limits:
     day_zone: str = "UTC"
     alert: float | None = 0.8
     margin: float = 0.0
+    more: tuple[tuple[int, float], ...] = ()
 
     def __post_init__(self) -> None:
         try:
@@ -52,6 +54,12 @@ class Limits:
                 f"limits.day_zone: there is no time zone {self.day_zone!r}",
                 fix="Give its IANA name, such as America/Chicago or UTC.",
             ) from error
+
+    @property
+    def windows(self) -> tuple[tuple[int, float], ...]:
+        """Every rate window as (calls, seconds), with the margin in it."""
+        first = () if self.calls is None else ((self.calls, self.window),)
+        return tuple((calls, seconds * (1 + self.margin)) for calls, seconds in (*first, *self.more))
 
     def day(self, now: float) -> str:
         """The quota's day at Unix time `now`, as YYYY-MM-DD."""
@@ -76,8 +84,7 @@ class Tally(Protocol):
     def take_call(
         self,
         account: str,
-        calls: int | None,
-        window: float,
+        windows: Sequence[tuple[int, float]],
         daily: int | None,
         now: float | Callable[[], float],
         day: str | None = None,
@@ -178,7 +185,7 @@ class LimitedGate:
 
     @contextmanager
     def call(self, *, counted: bool = True) -> Iterator[None]:
-        counted = counted and (self.limits.calls is not None or self.limits.daily is not None)
+        counted = counted and (bool(self.limits.windows) or self.limits.daily is not None)
         places = self._places
         # Of the calls that wait for the rate, only the first in line asks the tally and sleeps: each wake-up is used.
         with self._line if counted else nullcontext():
@@ -234,8 +241,7 @@ class LimitedGate:
             pause = self._tally.pause(self.account, now)
             return self._wait_for(pause, now) if pause else 0.0
         allowed = None if limits.daily is None else limits.daily - limits.reserve
-        window = limits.window * (1 + limits.margin)
-        wait = self._tally.take_call(self.account, limits.calls, window, allowed, self._now, limits.day(now))
+        wait = self._tally.take_call(self.account, limits.windows, allowed, self._now, limits.day(now))
         if wait <= 0:
             return wait
         if wait == float("inf"):

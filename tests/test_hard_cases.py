@@ -263,8 +263,8 @@ def test_a_run_that_is_stopped_while_it_signs_in_is_resumable(tmp_path: Path) ->
 def test_a_clock_that_goes_back_does_not_stop_the_calls(tmp_path: Path) -> None:
     with Store(tmp_path / "s.db") as store:
         for _ in range(5):
-            store.quotas.take_call("account", 5, 20.0, None, 10_000.0)
-        assert store.quotas.take_call("account", 5, 20.0, None, 6_400.0) <= 20.0
+            store.quotas.take_call("account", [(5, 20.0)], None, 10_000.0)
+        assert store.quotas.take_call("account", [(5, 20.0)], None, 6_400.0) <= 20.0
 
 
 @pytest.mark.parametrize("secret", ['a"quoted\\secret', "4711471147"])

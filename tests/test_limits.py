@@ -163,17 +163,17 @@ def test_what_is_not_counted_takes_no_place(store: Store, clock: Clock) -> None:
 
 
 def test_accounts_are_counted_apart(store: Store) -> None:
-    assert store.quotas.take_call("one", 1, 10, 5, 0.0) == 0
-    assert store.quotas.take_call("two", 1, 10, 5, 0.0) == 0
-    assert store.quotas.take_call("one", 1, 10, 5, 4.0) == 6
+    assert store.quotas.take_call("one", [(1, 10)], 5, 0.0) == 0
+    assert store.quotas.take_call("two", [(1, 10)], 5, 0.0) == 0
+    assert store.quotas.take_call("one", [(1, 10)], 5, 4.0) == 6
     assert (store.quotas.used("one", 4.0), store.quotas.used("two", 4.0)) == (1, 1)
 
 
 def test_a_refused_call_is_counted_neither_in_the_window_nor_in_the_day(store: Store) -> None:
-    assert store.quotas.take_call("one", 5, 10, 1, 0.0) == 0
-    assert store.quotas.take_call("one", 5, 10, 1, 1.0) == float("inf")
-    assert store.quotas.take_call("one", 2, 10, None, 2.0) == 0
-    assert store.quotas.take_call("one", 2, 10, 9, 3.0) == 7
+    assert store.quotas.take_call("one", [(5, 10)], 1, 0.0) == 0
+    assert store.quotas.take_call("one", [(5, 10)], 1, 1.0) == float("inf")
+    assert store.quotas.take_call("one", [(2, 10)], None, 2.0) == 0
+    assert store.quotas.take_call("one", [(2, 10)], 9, 3.0) == 7
     assert store.quotas.used("one", 3.0) == 2
 
 

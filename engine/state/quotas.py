@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from engine.state.database import Database
 
@@ -21,16 +21,15 @@ class Quotas:
     def take_call(
         self,
         account: str,
-        calls: int | None,
-        window: float,
+        windows: Sequence[tuple[int, float]],
         daily: int | None,
         now: float | Callable[[], float],
         day: str | None = None,
     ) -> float:
         """Count a call and return 0, or return the seconds to wait (a pause, the rate); inf when the day is spent.
 
-        `now` is Unix time, or what tells it: it is asked once nobody else can count, which may take a while, so that
-        the call is counted no earlier than it starts.
+        `windows`: the rate windows that all hold, as (calls, seconds). `now` is Unix time, or what tells it: it is asked
+        once nobody else can count, which may take a while, so that the call is counted no earlier than it starts.
         """
         # The day's count must survive a power cut. The rate need not, for that lasts longer than a window.
         with self._database.transaction(wait=daily is not None) as db:
@@ -39,21 +38,26 @@ class Quotas:
             pause = _pause(db, account, at)
             if pause is not None:
                 return pause[0] - at
-            if calls is not None:
+            if windows:
                 # Counted in the future: the clock has been set back. No earlier than now can they leave the window.
                 db.execute("UPDATE calls SET at = ? WHERE account = ? AND at > ?", [at, account, at])
+            waits = [0.0]
+            for calls, window in windows:
                 found = db.execute(
                     "SELECT at FROM calls WHERE account = ? AND at > ? ORDER BY at DESC LIMIT 1 OFFSET ?",
                     [account, at - window, calls - 1],
                 ).fetchone()
                 if found is not None:
-                    return max(0.001, float(found[0]) + window - at)
+                    waits.append(max(0.001, float(found[0]) + window - at))
+            if max(waits) > 0:
+                return max(waits)
             if daily is not None:
                 used = db.execute("SELECT calls FROM quotas WHERE account = ? AND day = ?", [account, day]).fetchone()
                 if (used[0] if used else 0) >= daily:
                     return float("inf")
-            if calls is not None:
-                db.execute("DELETE FROM calls WHERE account = ? AND at <= ?", [account, at - window])
+            if windows:
+                longest = max(seconds for _, seconds in windows)
+                db.execute("DELETE FROM calls WHERE account = ? AND at <= ?", [account, at - longest])
                 db.execute("INSERT INTO calls (account, at) VALUES (?, ?)", [account, at])
             db.execute(
                 "INSERT INTO quotas (account, day, calls) VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET calls = calls + 1",
