@@ -67,7 +67,7 @@ class Context:
     gate: Gate = field(default_factory=OpenGate)
     min_confidence: float = 0.0
     secrets: Secrets = field(default_factory=NoSecrets)
-    inbox: Inbox = field(default_factory=lambda: NoInbox())
+    inbox: Inbox = field(default_factory=NoInbox)
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("engine"))
 
     def http(self, base_url: str, *, timeout: float = 30.0, max_bytes: int = 32 * 2**20) -> Http:
@@ -122,15 +122,13 @@ AnswerClass = Literal[
     "bad_request", "error",
 ]  # fmt: skip
 
-#: What is known of an email address, whatever words a provider has for it; empty where nothing is said.
-EMAIL_STATUSES = ("valid", "catch_all", "risky", "invalid", "wrong_kind", "unknown")
-
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A value that an enricher offers; `confidence` from 0 to 1.
 
-    `status`: of an email address, one of EMAIL_STATUSES. `path`: where in the provider's answer it stood, for people.
+    `status`: of an email address, one of `engine.records.EMAIL_STATUSES`. `path`: where in the provider's answer it
+    stood, for people.
     """
 
     value: Any
@@ -184,7 +182,10 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Inquiry:
-    """A question of a batch, or one that is pending: the lead's fields, the wanted ones, its ticket and age in seconds."""
+    """A question of a batch, or one that is pending.
+
+    lead: its fields by name. wanted: those that are asked for. ticket: names a pending answer, `age` seconds old.
+    """
 
     lead: Mapping[str, Any]
     wanted: tuple[str, ...]
@@ -203,16 +204,14 @@ class Price:
 class Enricher(Adapter):
     """Offers values for a lead's missing fields.
 
-    `provides` lists the lead fields it can fill. With `online` the engine writes each call to the ledger first, calls it
-    in a thread and never repeats an answered one. With `rewrites` its values replace captured ones by their normal form;
-    any other enricher only fills what is missing. `personal`: whether it is asked about a person, so that one who must
-    not be processed is kept from it. `sandbox_name`: names the sandbox, where several enrichers share one.
+    `provides` lists the lead fields it can fill. With `online` the engine writes each call to the ledger first, makes
+    it in a thread and never repeats an answered one. With `rewrites` its values replace captured ones by their normal
+    form; any other enricher only fills what is missing. `sandbox_name`: names the sandbox, where several share one.
     """
 
     provides: tuple[str, ...] = ()
     online: ClassVar[bool] = False
     rewrites: ClassVar[bool] = False
-    personal: ClassVar[bool] = True
     sandbox_name: ClassVar[str] = ""
 
     @property
@@ -241,7 +240,7 @@ class Enricher(Adapter):
         return 600.0
 
     def ask(self, lead: Mapping[str, Any], wanted: Sequence[str]) -> Ask | None:
-        """What would be asked for the `wanted` fields, or None if the lead has too little to ask with. Makes no call."""
+        """What would be asked for the `wanted` fields; None if the lead has too little to ask with. Makes no call."""
         return None
 
     @abstractmethod

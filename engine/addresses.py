@@ -6,6 +6,11 @@ import ipaddress
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+#: The prefix by which IPv6 networks reach IPv4 addresses, which are its last 32 bits (RFC 6052, section 2.1).
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
 
 def is_loopback(host: str) -> bool:
     """Tell whether the host is this machine, where sandboxes run."""
@@ -13,6 +18,17 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def is_public(address: Address) -> bool:
+    """Tell whether the address is one of the public internet; one that carries an IPv4 address is as public as that."""
+    if isinstance(address, ipaddress.IPv6Address):
+        carried = address.ipv4_mapped or address.sixtofour
+        if address in _NAT64:
+            carried = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if carried is not None:
+            return is_public(carried)
+    return address.is_global and not address.is_multicast
 
 
 def plain_address(url: str, endings: Iterable[str]) -> str:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
 
-import jsonschema
-
-from engine.adapters import Adapter, Vendor
-from engine.errors import EngineError, SpecError
-from engine.expressions import Expression, ExpressionError, Names, function, parse, suggestion
+from engine import check_enrichment
+from engine.adapters import Vendor
+from engine.errors import SpecError
+from engine.expressions import Names, suggestion
+from engine.finder import Finder
 from engine.plugins import Plugins
 from engine.records import DERIVED_FIELDS, LEAD_FIELDS
-from engine.settings import is_reference, secret_advice
+from engine.settings import is_reference
 from engine.specs import Integration, Rule, SpecErrors
 
 
@@ -24,7 +21,7 @@ def names_of(integration: Integration, plugins: Plugins) -> Names:
     declared = integration.source.columns.values()
     enriched = {
         name
-        for step in integration.enrichment
+        for _, step in integration.enrichment.placed()
         if step.use in plugins.enrichers
         for name in (*plugins.enrichers[step.use].provides, *step.want)
     }
@@ -38,68 +35,14 @@ def rules_of(integration: Integration, vendor: type[Vendor]) -> tuple[Rule, ...]
     return integration.matching or tuple(Rule(key, usual[key]) for key in vendor.keys if key in usual)
 
 
-@dataclass
-class _Finder:
-    integration: Integration
-    plugins: Plugins
-    problems: list[SpecError]
-
-    def problem(self, what: str, at: str, fix: str = "", why: str = "") -> None:
-        self.problems.append(SpecError(what, where=self.integration.place(at), fix=fix, why=why))
-
-    def adapter(self, find: Callable[[str], type[Adapter]], name: str, config: Mapping[str, Any], at: str) -> Any:
-        """Find an adapter and check its configuration; None where there is none."""
-        try:
-            adapter = find(name)
-        except EngineError as error:
-            self.problem(error.what, f"{at}.use", error.fix, error.why)
-            return None
-        literal = {key: value for key, value in config.items() if not is_reference(value)}
-        for key in literal.keys() & set(adapter.secrets):
-            self.problem(
-                f"{at}.config.{key} is a secret written into the spec", f"{at}.config.{key}", secret_advice(key)
-            )
-        # What a reference stands for is known only when a run starts; here it counts as given.
-        required = [key for key in adapter.config_schema.get("required", ()) if key not in config or key in literal]
-        validator = jsonschema.Draft202012Validator({**adapter.config_schema, "required": required})
-        for found in validator.iter_errors(literal):
-            inner = ".".join(str(part) for part in found.absolute_path)
-            fix = ""
-            if found.validator == "additionalProperties":
-                known = adapter.config_schema.get("properties", {})
-                extra = next((key for key in literal if key not in known), "")
-                inner = inner or extra
-                fix = suggestion(extra, known) or f"Known settings: {', '.join(known) or 'none'}."
-            self.problem(f"{name}: {found.message}", f"{at}.config{'.' + inner if inner else ''}", fix)
-        return adapter
-
-    def expression(self, text: str, names: Names, at: str) -> Expression | None:
-        try:
-            found = parse(text, names)
-            function(found, names)
-        except (ExpressionError, SyntaxError) as error:
-            self.problem(f"{text!r}: {error}", at, getattr(error, "fix", ""))
-            return None
-        return found
-
-
 def check(integration: Integration, plugins: Plugins) -> list[SpecError]:
     """All problems of an integration that can be seen without asking the vendor, in the order of the file."""
-    finder = _Finder(integration, plugins, [])
+    finder = Finder(integration, plugins, [])
     source = integration.source
     finder.adapter(plugins.source, source.use, {**source.config, "path": source.path or "-"}, "source")
     vendor = finder.adapter(plugins.vendor, integration.destination.use, integration.destination.config, "destination")
     names = names_of(integration, plugins)
-    for index, step in enumerate(integration.enrichment):
-        at = f"enrichment.{index}"
-        enricher = finder.adapter(plugins.enricher, step.use, step.config, at)
-        if enricher is not None:
-            for wanted in step.want:
-                if wanted not in enricher.provides:
-                    hint = suggestion(wanted, enricher.provides) or f"It provides {', '.join(enricher.provides)}."
-                    finder.problem(f"{step.use} does not provide {wanted!r}", f"{at}.want", hint)
-        if step.when:
-            finder.expression(step.when, names, f"{at}.when")
+    check_enrichment.check(finder, names)
     for name in integration.required:
         if name not in names.fields:
             finder.problem(f"unknown lead field {name!r}", "required", suggestion(name, names.fields))
@@ -110,7 +53,7 @@ def check(integration: Integration, plugins: Plugins) -> list[SpecError]:
     return sorted(finder.problems, key=lambda problem: order[problem.where])
 
 
-def _check_source(finder: _Finder) -> None:
+def _check_source(finder: Finder) -> None:
     """A column that becomes a field of one's own is fine, unless the name is a known one mistyped."""
     for column, field in finder.integration.source.columns.items():
         meant = get_close_matches(field, LEAD_FIELDS, n=1, cutoff=0.85)
@@ -118,7 +61,7 @@ def _check_source(finder: _Finder) -> None:
             finder.problem(f"{field!r} is no lead field", f"source.columns.{column}", f"Did you mean {meant[0]!r}?")
 
 
-def _check_matching(finder: _Finder, vendor: type[Vendor] | None, names: Names) -> None:
+def _check_matching(finder: Finder, vendor: type[Vendor] | None, names: Names) -> None:
     seen: set[Rule] = set()
     for index, rule in enumerate(finder.integration.matching):
         at = f"matching.{index}"
@@ -136,7 +79,7 @@ def _check_matching(finder: _Finder, vendor: type[Vendor] | None, names: Names) 
         finder.expression(rule.value, names, f"{at}.value")
 
 
-def _check_mapping(finder: _Finder, vendor: type[Vendor] | None, names: Names) -> None:
+def _check_mapping(finder: Finder, vendor: type[Vendor] | None, names: Names) -> None:
     mapping = finder.integration.mapping
     targets: dict[str, str] = {}
     for row in mapping.fields:
@@ -183,7 +126,7 @@ def _check_mapping(finder: _Finder, vendor: type[Vendor] | None, names: Names) -
 
 def unset_variables(integration: Integration) -> list[str]:
     """The environment variables that a run of this integration needs and that are not set now."""
-    configs = [integration.source.config, *(step.config for step in integration.enrichment)]
+    configs = [integration.source.config, *(step.config for _, step in integration.enrichment.placed())]
     references = [
         value
         for config in (*configs, integration.destination.config)

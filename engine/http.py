@@ -7,24 +7,33 @@ status says.
 
 from __future__ import annotations
 
-import ipaddress
-import socket
+import re
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 import orjson
 
-from engine.addresses import is_loopback
+from engine.addresses import Address, is_loopback, is_public
 from engine.errors import NoAnswer, RetryLater, SpecError
 from engine.limits import Gate, OpenGate
+from engine.pinning import PinnedHost, Resolve, resolve
 from engine.redaction import redact
+
+#: Names and values of headers as RFC 9110 has them, section 5.1 and 5.5; values may hold any character of Latin-1.
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(rb"(?:[^\0\s]+(?:[ \t]+[^\0\s]+)*)?")
+#: They say where a request goes and where it ends, so they follow from the call.
+_OWN_HEADERS = frozenset({"host", "content-length", "transfer-encoding"})
+#: orjson reads documents that are deeper than those it writes: what cannot be written cannot be stored.
+_DEEPEST = 254
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +44,54 @@ class Reply:
     headers: Mapping[str, str]
     body: bytes
 
+    @property
+    def content_type(self) -> str:
+        """The media type in lower case without its parameters, such as application/json; "" where none is given."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
     def json(self) -> Any:
-        """The body as JSON, or None where it is empty or no JSON."""
+        """The body as JSON, or None where it is empty, no JSON, or nested more than 254 deep.
+
+        NaN and Infinity are no JSON; of a key that is there twice, the last value counts.
+        """
         try:
-            return orjson.loads(self.body)
-        except orjson.JSONDecodeError:
+            value = orjson.loads(self.body)
+            if self.body.count(b"[") + self.body.count(b"{") > _DEEPEST:
+                orjson.dumps(value)
+        except (orjson.JSONDecodeError, orjson.JSONEncodeError):
             return None
+        return value
 
     def excerpt(self, length: int = 200) -> str:
         """The start of the body as text without secrets, for messages."""
         return redact(self.body[: length * 4].decode("utf-8", "replace"))[:length]
 
 
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """A scheme, host and port with connections of its own: no two names share one, even where they share an address."""
+
+    host: PinnedHost
+    client: httpx.Client
+
+    def request(self, method: str, url: httpx.URL, address: str, options: Mapping[str, Any]) -> httpx.Request:
+        """A request to this address of the host; TLS asks for the host's name and verifies it."""
+        if address == self.host.host:
+            return self.client.build_request(method, url, **options)
+        extensions = {"sni_hostname": self.host.host}
+        # Built with the name, for the header Host; the address then takes its place in the URL alone.
+        request = self.client.build_request(method, url, extensions=extensions, **options)
+        request.url = request.url.copy_with(host=address)
+        return request
+
+
 class Http:
-    """A client for one base URL. Thread-safe; connections are kept open and shared."""
+    """A client for one base URL. Thread-safe; connections are kept open and shared by the calls to one origin.
+
+    timeout: seconds for a call. max_bytes: the largest answer, unpacked. tls: None is a context with the usual
+    authorities. resolve: host and port to addresses. allowed: whether an address may be connected to.
+    clock: seconds that never go back, by which addresses age.
+    """
 
     def __init__(
         self,
@@ -57,25 +100,27 @@ class Http:
         gate: Gate | None = None,
         timeout: float = 30.0,
         max_bytes: int = 32 * 2**20,
+        tls: ssl.SSLContext | None = None,
+        resolve: Resolve = resolve,
+        allowed: Callable[[Address], bool] = is_public,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self._gate: Gate = gate or OpenGate()
         self._max_bytes = max_bytes
         self._timeout = timeout
-        self._checked: set[str] = set()
+        self._tls = tls
+        self._resolve = resolve
+        self._allowed = allowed
+        self._clock = clock
+        self._origins: dict[tuple[str, bytes, int | None], _Origin] = {}
         self._lock = threading.Lock()
-        _check_scheme(self.base_url)
-        self._client = httpx.Client(
-            timeout=httpx.Timeout(timeout, connect=min(timeout, 10.0), pool=None),
-            limits=httpx.Limits(max_connections=64, max_keepalive_connections=64),
-            follow_redirects=False,
-            trust_env=False,
-            verify=_tls(),
-            headers={"User-Agent": "lead-engine"},
-        )
+        _parse(self.base_url)
 
     def close(self) -> None:
-        self._client.close()
+        with self._lock:
+            for origin in self._origins.values():
+                origin.client.close()
 
     def send(
         self,
@@ -97,14 +142,16 @@ class Http:
         several times. `files` are the parts of a multipart body, after those of `form`: by name of the part, the file's
         name, its content and its type. A call that is not `counted` takes no place in the rate window or the quota.
         Raises RetryLater where the call never went out, NoAnswer where it did and no whole answer came back,
-        VendorUnavailable where the gate refuses, SpecError for a forbidden address.
+        VendorUnavailable where the gate refuses, SpecError for a forbidden address or header.
         """
-        url = path if "://" in path else self.base_url + path
-        self._check_host(url)
-        merged = dict(headers or {})
+        address = path if "://" in path else self.base_url + path
+        where = f"{method} {redact(address)}"
+        url = _parse(address)
+        merged = _encode_headers(headers or {}, where)
         if json is not None:
             content = orjson.dumps(json)
-            merged.setdefault("Content-Type", "application/json")
+            if not any(name.lower() == b"content-type" for name in merged):
+                merged[b"Content-Type"] = b"application/json"
         options: dict[str, Any] = {
             "headers": merged,
             "params": params,
@@ -114,21 +161,27 @@ class Http:
         }
         if timeout is not None:
             options["timeout"] = timeout
+        origin = self._origin(url)
+        pinned = origin.host.address()
+        try:
+            request = origin.request(method, url, pinned, options)
+        except httpx.InvalidURL as error:
+            raise SpecError(f"the parameters make no address: {error}", where=where) from error
         with self._gate.call(counted=counted):
             try:
-                reply = self._read(method, url, options)
-            except (RetryLater, httpx.HTTPError):
+                reply = self._read(origin.client, request, where, self._timeout if timeout is None else timeout)
+            except RetryLater as error:
+                if not isinstance(error, NoAnswer):
+                    origin.host.failed(pinned)
                 self._gate.report(healthy=False)
                 raise
             self._gate.report(healthy=reply.status < 500)
             return reply
 
-    def _read(self, method: str, url: str, options: Mapping[str, Any]) -> Reply:
-        where = f"{method} {redact(url)}"
-        allowed = options.get("timeout", self._timeout)
+    def _read(self, client: httpx.Client, request: httpx.Request, where: str, allowed: float) -> Reply:
         deadline = time.monotonic() + allowed
         try:
-            with self._client.stream(method, url, **options) as response:
+            with closing(client.send(request, stream=True)) as response:
                 parts: list[bytes] = []
                 size = 0
                 for part in response.iter_bytes():
@@ -146,16 +199,31 @@ class Http:
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise NoAnswer(f"the connection broke: {_reason(error)}", where=where, after=2.0) from error
 
-    def _check_host(self, url: str) -> None:
-        parts = urlsplit(url)
-        key = f"{parts.scheme}://{parts.netloc}"
+    def _origin(self, url: httpx.URL) -> _Origin:
+        key = (url.scheme, url.raw_host, url.port)
         with self._lock:
-            if key in self._checked:
-                return
-        _check_scheme(url)
-        _check_address(url)
-        with self._lock:
-            self._checked.add(key)
+            if key not in self._origins:
+                host = PinnedHost(
+                    url.raw_host.decode("ascii"),
+                    url.port or (443 if url.scheme == "https" else 80),
+                    resolve=self._resolve,
+                    allowed=self._allowed,
+                    clock=self._clock,
+                )
+                self._origins[key] = _Origin(host, self._client())
+            return self._origins[key]
+
+    def _client(self) -> httpx.Client:
+        return httpx.Client(
+            timeout=httpx.Timeout(self._timeout, connect=min(self._timeout, 10.0), pool=None),
+            limits=httpx.Limits(max_connections=64, max_keepalive_connections=64),
+            follow_redirects=False,
+            trust_env=False,
+            verify=self._tls or _tls(),
+            headers={"User-Agent": "lead-engine"},
+            # A cookie of one call must not decide what another call, maybe for another account, gets.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        )
 
 
 @cache
@@ -168,41 +236,45 @@ def _reason(error: Exception) -> str:
     return redact(str(error)) or type(error).__name__
 
 
-def _check_scheme(url: str) -> None:
+def _parse(address: str) -> httpx.URL:
+    """Read the address as the HTTP library does, so that what is checked is what is called."""
     try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError as error:
-        raise SpecError(f"{redact(url)!r} is no address: {error}") from error
-    host = parts.hostname or ""
-    if parts.username or parts.password:
-        raise SpecError("a URL must not hold a user name or password", where=redact(url.rsplit("@", maxsplit=1)[-1]))
-    if parts.scheme == "https" and host:
-        return
-    if parts.scheme == "http" and is_loopback(host):
-        return
+        url = httpx.URL(address)
+    except httpx.InvalidURL as error:
+        raise SpecError(f"{_without_user(address)!r} is no address: {error}") from error
+    if url.port is not None and not 0 <= url.port < 2**16:
+        raise SpecError(f"{_without_user(address)!r} is no address: there is no port {url.port}")
+    if url.userinfo:
+        raise SpecError("a URL must not hold a user name or password", where=_without_user(address))
+    if url.scheme == "https" and url.host:
+        return url
+    if url.scheme == "http" and is_loopback(url.host):
+        return url
     raise SpecError(
-        f"{redact(url)!r} is not an https address",
+        f"{redact(address)!r} is not an https address",
         why="credentials and personal data are sent there",
         fix="Use https://…; plain http is allowed for a sandbox on this machine only.",
     )
 
 
-def _check_address(url: str) -> None:
-    """Refuse a public-looking name that leads to an internal address (a redirected or mistyped host)."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if is_loopback(host):
-        return
-    try:
-        found = socket.getaddrinfo(host, parts.port or 443, type=socket.SOCK_STREAM)
-    except UnicodeError as error:
-        raise SpecError(f"{host!r} is no host name") from error
-    except OSError as error:
-        raise RetryLater(f"the host {host!r} is not known: {error.strerror}", where=host, after=5.0) from error
-    for *_, address in found:
-        if not ipaddress.ip_address(str(address[0]).split("%")[0]).is_global:
+def _without_user(address: str) -> str:
+    return redact(address.rsplit("@", maxsplit=1)[-1])
+
+
+def _encode_headers(headers: Mapping[str, str], where: str) -> dict[bytes, bytes]:
+    """Check the headers of a caller; a value may be a secret, so that no error shows one."""
+    encoded: dict[bytes, bytes] = {}
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name):
+            raise SpecError(f"{redact(name)!r} is no name of a header", where=where)
+        if name.lower() in _OWN_HEADERS:
+            raise SpecError(f"the header {name} cannot be set: it follows from the call", where=where)
+        raw = value.encode("latin-1", "replace")
+        if raw.decode("latin-1") != value or not _HEADER_VALUE.fullmatch(raw):
             raise SpecError(
-                f"{host!r} leads to the internal address {address[0]}",
-                fix="Use the vendor's public host name.",
+                f"the header {name} has a value that cannot be sent",
+                where=where,
+                why="it has a line break, a NUL, a blank at one of its ends, or a character outside Latin-1",
             )
+        encoded[name.encode("ascii")] = raw
+    return encoded

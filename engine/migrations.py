@@ -22,6 +22,11 @@ def m002_places_notices_imports(db: Database) -> None:
     _execute(db, _PLACES_NOTICES_IMPORTS)
 
 
+@migrations()
+def m003_waterfall(db: Database) -> None:
+    _execute(db, _WATERFALL)
+
+
 def _execute(db: Database, script: str) -> None:
     statement = ""
     for line in script.splitlines(keepends=True):  # executescript would end the migration's transaction
@@ -86,7 +91,7 @@ CREATE INDEX leads_stale ON leads (id) WHERE stale = 1;
 
 CREATE TABLE profiles (                 -- what is known of a lead
     lead_id INTEGER PRIMARY KEY REFERENCES leads,
-    data TEXT NOT NULL                  -- JSON: fields, qualifiers, and scans by event
+    data TEXT NOT NULL                  -- JSON: fields, qualifiers, scans by event, and what people edited
 ) STRICT;
 
 CREATE TABLE enriched_values (          -- where each enriched value came from
@@ -116,7 +121,7 @@ CREATE TABLE paid_calls (               -- the ledger: written before the call, 
     provider TEXT NOT NULL,
     request BLOB NOT NULL,              -- digest of what was asked
     run_id TEXT NOT NULL REFERENCES runs,
-    state TEXT NOT NULL,                -- open (in flight), answered, unanswered (possibly charged), void (not charged)
+    state TEXT NOT NULL,                -- open (in flight), pending, answered, unanswered (possibly charged), void
     answer TEXT,                        -- JSON
     cost REAL NOT NULL DEFAULT 0,       -- in the provider's credits
     opened_at REAL NOT NULL,            -- Unix time
@@ -248,4 +253,61 @@ CREATE TABLE imports (                  -- files handed to a vendor's bulk impor
     leads TEXT NOT NULL                 -- JSON: [lead id, delivery id] in the order of the file
 ) STRICT;
 CREATE INDEX imports_open ON imports (integration_id) WHERE state IN ('queued', 'running');
+"""
+
+_WATERFALL = """
+ALTER TABLE paid_calls ADD COLUMN fields TEXT /* JSON: the lead fields that the answer says all about */ DEFAULT NULL;
+ALTER TABLE paid_calls ADD COLUMN floor REAL /* confidence below which nothing was asked for */ NOT NULL DEFAULT 0;
+ALTER TABLE paid_calls ADD COLUMN outcome TEXT /* hit, miss, rejected, suppressed, error … */ NOT NULL DEFAULT '';
+ALTER TABLE paid_calls ADD COLUMN amount INTEGER /* millionths of the currency; reserved while open */ DEFAULT 0;
+ALTER TABLE paid_calls ADD COLUMN currency TEXT /* ISO 4217; empty where the price is not known */ NOT NULL DEFAULT '';
+ALTER TABLE paid_calls ADD COLUMN ticket TEXT /* the provider's name of a pending answer */ NOT NULL DEFAULT '';
+ALTER TABLE paid_calls ADD COLUMN lead_id INTEGER /* the lead that it was made for first */ DEFAULT NULL;
+ALTER TABLE paid_calls ADD COLUMN day TEXT /* UTC, YYYY-MM-DD, whose budget it counts in */ NOT NULL DEFAULT '';
+CREATE INDEX paid_calls_unsettled ON paid_calls (provider) WHERE state IN ('open', 'pending');
+
+CREATE TABLE spending (                 -- what budgets are held against: calls made or reserved
+    period TEXT NOT NULL,               -- run ID or day YYYY-MM-DD (UTC)
+    provider TEXT NOT NULL,             -- empty: all together
+    calls INTEGER NOT NULL,             -- without those that had no effect
+    amount INTEGER NOT NULL,            -- millionths of the currency, at the most that open calls can cost
+    PRIMARY KEY (period, provider)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE callbacks (                -- answers that providers posted
+    provider TEXT NOT NULL,
+    ticket TEXT NOT NULL,
+    body TEXT NOT NULL,
+    at REAL NOT NULL,                   -- Unix time
+    PRIMARY KEY (provider, ticket)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE enrichment_refusals (      -- people of whom a provider said that they must not be processed
+    digest BLOB PRIMARY KEY,            -- of an email address, a profile or a phone number
+    provider TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    at REAL NOT NULL                    -- Unix time
+) STRICT, WITHOUT ROWID;
+
+ALTER TABLE enriched_values ADD COLUMN call_id INTEGER /* of paid_calls: the answer it came from */ DEFAULT NULL;
+ALTER TABLE enriched_values ADD COLUMN status TEXT /* of an email address */ NOT NULL DEFAULT '';
+ALTER TABLE enriched_values ADD COLUMN verifier TEXT /* who judged it */ NOT NULL DEFAULT '';
+ALTER TABLE enriched_values ADD COLUMN path TEXT /* where in the answer it stood */ NOT NULL DEFAULT '';
+
+CREATE TABLE rejected_values (          -- values that were offered and not taken
+    lead_id INTEGER NOT NULL REFERENCES leads,
+    position INTEGER NOT NULL,          -- order within the lead's last enrichment, from 0
+    field TEXT NOT NULL,
+    provider TEXT NOT NULL,
+    value TEXT NOT NULL,                -- JSON
+    confidence REAL NOT NULL,           -- 0 to 1
+    reason TEXT NOT NULL,
+    call_id INTEGER,                    -- of paid_calls
+    at REAL NOT NULL,                   -- Unix time
+    PRIMARY KEY (lead_id, position)
+) STRICT, WITHOUT ROWID;
+
+ALTER TABLE enrichment_steps ADD COLUMN cost REAL /* in the provider's credits */ NOT NULL DEFAULT 0;
+ALTER TABLE enrichment_steps ADD COLUMN call_id INTEGER /* of paid_calls */ DEFAULT NULL;
+ALTER TABLE enrichment_steps ADD COLUMN known INTEGER /* 1: the answer had been bought before */ NOT NULL DEFAULT 0;
 """

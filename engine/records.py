@@ -14,15 +14,18 @@ from engine.codes import code as _code
 #: The fields every lead may have; a source profile may add others of its own.
 LEAD_FIELDS: tuple[str, ...] = (
     "first_name", "last_name", "full_name", "middle_name", "salutation", "name_suffix", "email", "email_type",
-    "email_status", "phone", "phone_type", "mobile_phone", "mobile_phone_type", "job_title", "job_function", "seniority",
-    "department", "company", "company_domain", "company_size", "company_revenue", "company_founded", "company_phone",
-    "company_linkedin_url", "industry", "website", "linkedin_url", "twitter_url", "facebook_url", "address", "city",
-    "state", "state_code", "postal_code", "country", "country_code", "description", "notes", "badge_id", "event",
-    "captured_at", "captured_by", "remote_id",
+    "email_status", "phone", "phone_type", "mobile_phone", "mobile_phone_type", "job_title", "job_function",
+    "seniority", "department", "company", "company_domain", "company_size", "company_revenue", "company_founded",
+    "company_phone", "company_linkedin_url", "industry", "website", "linkedin_url", "twitter_url", "facebook_url",
+    "address", "city", "state", "state_code", "postal_code", "country", "country_code", "description", "notes",
+    "badge_id", "event", "captured_at", "captured_by", "remote_id",
 )  # fmt: skip
 
 #: What the engine adds of its own to what an expression sees as `lead`.
 DERIVED_FIELDS: tuple[str, ...] = ("scans",)
+
+#: What is known of an email address, whatever words a provider has for it.
+EMAIL_STATUSES = ("valid", "catch_all", "risky", "invalid", "wrong_kind", "unknown")
 
 Answer = str | list[str]
 
@@ -41,7 +44,8 @@ class Lead:
     """A captured person. `fields` hold text by field name; `events` count the scans per event.
 
     `sent_digest` stands for the values that the vendor is known to hold of the lead; `released` says that a person let
-    it go although the sync mode is manual.
+    it go although the sync mode is manual; `edits` are the fields that a person has set or
+    cleared (see `engine.edits`), `found` those that enrichment filled before.
     """
 
     id: int
@@ -52,6 +56,12 @@ class Lead:
     remote_id: str | None = None
     sent_digest: bytes | None = None
     released: bool = False
+    edits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    found: frozenset[str] = frozenset()
+
+    @property
+    def edited(self) -> frozenset[str]:
+        return frozenset(self.edits)
 
     @property
     def scans(self) -> int:
@@ -60,7 +70,11 @@ class Lead:
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """An enriched value with its provenance. `confidence` 0 to 1; `cost` in the provider's credits; `at` Unix time."""
+    """An enriched value with its provenance. `confidence` 0 to 1; `cost` in the provider's credits; `at` Unix time.
+
+    at: when the answer was given that the value came from, which is the ledger's `call`. status: of an email address,
+    one of EMAIL_STATUSES, as `verifier` judged it, or else the provider itself. path: where in the answer it stood.
+    """
 
     field: str
     value: Any
@@ -69,6 +83,38 @@ class Value:
     cost: float = 0.0
     at: float = 0.0
     replaced: Any = None
+    call: int | None = None
+    status: str = ""
+    verifier: str = ""
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A value that was offered and not taken, and why."""
+
+    field: str
+    value: Any
+    provider: str
+    reason: str
+    confidence: float = 1.0
+    at: float = 0.0
+    call: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepEnd:
+    """How one step of the waterfall ended for a lead, in the order in which they ended. `cost` in credits.
+
+    known: the answer had been bought before, or for another lead; it cost nothing again.
+    """
+
+    provider: str
+    outcome: str
+    detail: str = ""
+    cost: float = 0.0
+    call: int | None = None
+    known: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ from engine import check
 from engine.adapters import Adapter, Context, Source, Vendor
 from engine.codes import NOTICES
 from engine.errors import AbortRun, EngineError, RunStopped, SpecError
-from engine.expressions import function, parse
 from engine.limits import LimitedGate
 from engine.plugins import Plugins, build
 from engine.prepare import prepared
@@ -24,12 +23,14 @@ from engine.specs import Integration
 from engine.stages.base import Circumstances, Stage, Tallies
 from engine.stages.bulk import BulkStage
 from engine.stages.capture import CaptureStage, column_plan
-from engine.stages.enrich import EnrichStage, Waterfall, WaterfallStep
+from engine.stages.enrich import EnrichStage
 from engine.stages.enroll import EnrollStage
 from engine.stages.map import MapStage
 from engine.stages.match import MatchStage
 from engine.stages.sync import SyncStage
+from engine.stages.waterfall import Waterfall
 from engine.state import Store
+from engine.waterfalls import WaterfallMaker
 
 SCHEMA_VERSION = 1
 _WAITING = ("captured", "enriched", "mapped", "matched", "unknown", "written")
@@ -142,11 +143,11 @@ class Run:
     # What a run is made of --------------------------------------------------------------------------------------
 
     def _context(
-        self, config: Mapping[str, Any], where: str, folder: Path | None = None
+        self, config: Mapping[str, Any], where: str, folder: Path | None = None, **gate_settings: Any
     ) -> tuple[Context, LimitedGate]:
         """What an adapter is handed whose `config` stands at `where` in the spec."""
         own = self.integration.folder
-        gate = LimitedGate(self.store.quotas, now=self.now, sleep=self._sleep, tell=self._tell)
+        gate = LimitedGate(self.store.quotas, now=self.now, sleep=self._sleep, tell=self._tell, **gate_settings)
         secrets = ReferredSecrets(config, own, where=where, sleep=self._sleep)
         return Context(self.now, self._sleep, folder or own, gate, secrets=secrets), gate
 
@@ -197,21 +198,11 @@ class Run:
 
     def _waterfall(self) -> Waterfall:
         assert self.circumstances is not None  # noqa: S101 - set before the stages are made
-        names = check.names_of(self.integration, self.plugins)
-        steps = []
-        for index, spec in enumerate(self.integration.enrichment):
-            adapter = self.plugins.enricher(spec.use)
-            where = f"enrichment.{index}.config"
-            config = resolve(
-                spec.config, adapter.secrets, self.integration.folder, where=where, place=self.integration.place
-            )
-            context, gate = self._context(spec.config, where)
-            enricher = build(adapter, config, replace(context, min_confidence=spec.min_confidence))
-            gate.declare(f"enricher:{enricher.name}", enricher.limits)
-            self._adapters.append(enricher)
-            applies = function(parse(spec.when, names), names) if spec.when else None
-            steps.append(WaterfallStep(spec, enricher, applies))
-        return Waterfall(self.circumstances, steps, self._sleep)
+        maker = WaterfallMaker(self.circumstances, self.integration, self.plugins, self._context)
+        try:
+            return maker.make()
+        finally:
+            self._adapters += maker.made
 
     # Driving ----------------------------------------------------------------------------------------------------
 
@@ -344,8 +335,18 @@ class Run:
             written=self.store.reports.written(self.integration.name),
             enriched=self.store.reports.enriched(self.integration.name),
             paid=[
-                {"provider": name, "calls": calls, "answered": answered, "possibly_charged": lost, "cost": cost}
-                for name, calls, answered, lost, cost in self.store.ledger.totals(run.id)
+                {
+                    "provider": each.provider,
+                    "calls": each.calls,
+                    "answered": each.answered,
+                    "possibly_charged": each.unanswered,
+                    "pending": each.pending,
+                    "cost": each.cost,
+                    "amount": each.amount,
+                    "possible_amount": each.possible,
+                    "currency": each.currency,
+                }
+                for each in self.store.ledger.totals(run.id)
             ],
             notes=tuple(self.circumstances.notes),
         )

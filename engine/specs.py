@@ -16,6 +16,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from engine import enrichment
+from engine.enrichment import Enrichment
 from engine.errors import Place, SpecError
 from engine.expressions import suggestion
 from engine.records import Action, Duplicates
@@ -38,16 +40,6 @@ class SourceSpec:
     columns: Mapping[str, str] = field(default_factory=dict)
     qualifiers: Mapping[str, QualifierColumn] = field(default_factory=dict)
     event: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    use: str
-    want: tuple[str, ...] = ()
-    min_confidence: float = 0.0
-    budget_calls: int | None = None
-    when: str = ""
-    config: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +126,7 @@ class Integration:
     destination: Destination
     mapping: MappingSpec
     matching: tuple[Rule, ...] = ()
-    enrichment: tuple[Step, ...] = ()
+    enrichment: Enrichment = field(default_factory=Enrichment)
     identity: tuple[str, ...] = ("remote_id", "email", "badge", "name")
     required: tuple[str, ...] = ("first_name", "last_name", "company")
     places: Mapping[str, Place] = field(default_factory=dict)
@@ -176,7 +168,7 @@ def load(path: Path | str) -> Integration:
     parts = {
         "source": reader.part(raw, "source", path, "source"),
         "mapping": reader.part(raw, "mapping", path, "mapping"),
-        "enrichment": reader.part(raw, "enrichment", path, "enrichment", "steps"),
+        "enrichment": reader.part(raw, "enrichment", path, "enrichment"),
         "matching": reader.part(raw, "matching", path, "matching", "rules"),
     }
     reader.finish()
@@ -188,7 +180,7 @@ def load(path: Path | str) -> Integration:
         destination=_destination(raw["destination"]),
         mapping=_mapping(parts["mapping"]),
         matching=tuple(Rule(**rule) for rule in parts["matching"] or ()),
-        enrichment=tuple(_step(step) for step in parts["enrichment"] or ()),
+        enrichment=enrichment.read(parts["enrichment"]),
         identity=tuple(raw.get("identity", Integration.identity)),
         required=tuple(raw.get("required", Integration.required)),
         places=reader.places,
@@ -337,11 +329,6 @@ def _source(raw: Mapping[str, Any]) -> SourceSpec:
     }
     kept = {key: raw[key] for key in ("use", "path", "config", "columns", "event") if key in raw}
     return SourceSpec(**kept, qualifiers=columns)
-
-
-def _step(raw: Mapping[str, Any]) -> Step:
-    kept = {key: raw[key] for key in ("use", "min_confidence", "when", "config") if key in raw}
-    return Step(**kept, want=tuple(raw.get("want", ())), budget_calls=raw.get("budget", {}).get("calls"))
 
 
 def _destination(raw: Mapping[str, Any]) -> Destination:

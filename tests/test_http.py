@@ -7,7 +7,7 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from email.parser import BytesParser
 from email.policy import HTTP
@@ -15,10 +15,11 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from engine.errors import EngineError, NoAnswer, RetryLater, SpecError, VendorUnavailable
-from engine.http import Http
+from engine.http import Http, Reply
 from engine.limits import LimitedGate, Limits
 from engine.state import Store
 from engine.testing.server import Request, Response, Sandbox
@@ -48,7 +49,10 @@ class Echo(Sandbox):
             return Response(200, {"asked": request.query_string}, {"X-Served-By": "Echo"})
         if request.path == "/leak":
             return Response(400, {"error": "bad", "access_token": "hunter2-token", "client_secret": "hunter2-secret"})
-        headers = {name: value for name, value in request.headers.items() if name.startswith(("x-", "content-type"))}
+        if request.path == "/cookie":
+            return Response(200, {}, {"Set-Cookie": "session=of-somebody; Path=/"})
+        shown = ("x-", "content-type", "cookie")
+        headers = {name: value for name, value in request.headers.items() if name.startswith(shown)}
         return Response(200, {"method": request.method, "path": request.path, "query": dict(request.query),
                               "body": request.body.decode(), "headers": headers})  # fmt: skip
 
@@ -209,39 +213,125 @@ def test_an_absolute_address_is_checked_as_well(client: Http, url: str) -> None:
         client.send("GET", url)
 
 
-Resolve = Callable[[str], None]
+@pytest.mark.parametrize("port", ["65536", "-1"])
+def test_a_port_that_does_not_exist_is_a_spec_error(client: Http, port: str) -> None:
+    with pytest.raises(SpecError, match="there is no port"):
+        client.send("GET", f"http://127.0.0.1:{port}/")
 
 
-@pytest.fixture
-def resolve(monkeypatch: pytest.MonkeyPatch) -> Resolve:
-    """Make every name lead to one address."""
+def test_an_address_that_cannot_be_read_does_not_show_its_user() -> None:
+    with pytest.raises(SpecError, match="is no address") as caught:
+        Http("https://user:hunter2@vendor.example:notaport")
+    assert "hunter2" not in str(caught.value)
 
-    def to(address: str) -> None:
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        monkeypatch.setattr(
-            "engine.http.socket.getaddrinfo", lambda *_, **__: [(family, socket.SOCK_STREAM, 6, "", (address, 443))]
-        )
 
-    return to
+def test_parameters_that_no_address_can_hold_are_a_spec_error(client: Http, echo: Echo) -> None:
+    with pytest.raises(SpecError, match="parameters"):
+        client.send("GET", "/", params={"q": "x" * 70_000})
+    assert echo.journal == []
 
 
 @pytest.mark.parametrize(
-    "address",
-    ["10.0.0.8", "192.168.1.1", "172.16.0.1", "169.254.169.254", "127.0.0.1", "0.0.0.0", "100.64.0.1", "::1", "fd00::1",  # noqa: S104 - addresses to refuse
-     "fe80::1%eth0", "::ffff:10.0.0.8"],
+    "value",
+    ["hunter2\r\nX-Admin: 1", "hunter2\n", "hunter2\r", "hunter2\0", "hunter2 ", "\thunter2", "hunter2 日",
+     "hunter2\ud800", "hunter2\x0b2"],
 )  # fmt: skip
-def test_a_public_name_that_leads_to_an_internal_address_is_refused(resolve: Resolve, address: str) -> None:
-    resolve(address)
-    with opened("https://vendor.example") as client, pytest.raises(SpecError, match="internal address"):
+def test_a_header_value_that_cannot_be_sent_is_named_and_not_shown(client: Http, echo: Echo, value: str) -> None:
+    with pytest.raises(SpecError, match="the header X-Key") as caught:
+        client.send("GET", "/", headers={"X-Key": value})
+    assert "hunter2" not in str(caught.value)
+    assert echo.journal == []
+
+
+@pytest.mark.parametrize("name", ["", "X Key", "X-Key:", "X-Kéy", "X-Key\r\nX-Admin", "X-Key\n"])
+def test_a_header_name_that_is_none_is_refused(client: Http, echo: Echo, name: str) -> None:
+    with pytest.raises(SpecError, match="no name of a header"):
+        client.send("GET", "/", headers={name: "1"})
+    assert echo.journal == []
+
+
+@pytest.mark.parametrize("name", ["Host", "host", "HOST", "Content-Length", "transfer-encoding"])
+def test_a_caller_does_not_say_where_a_request_goes_or_ends(client: Http, echo: Echo, name: str) -> None:
+    with pytest.raises(SpecError, match="cannot be set"):
+        client.send("POST", "/", headers={name: "5"}, content=b"x")
+    assert echo.journal == []
+
+
+def test_a_header_value_may_hold_latin_1_and_blanks_between_words(client: Http) -> None:
+    sent = client.send("GET", "/", headers={"X-Name": "Bj\xf8rn  \xc5s", "X-Empty": ""}).json()["headers"]
+    assert sent == {"x-name": "Bj\xf8rn  \xc5s", "x-empty": ""}
+
+
+def test_the_type_that_a_caller_gives_replaces_that_of_json(client: Http) -> None:
+    sent = client.send("POST", "/", headers={"content-type": "application/vnd.api+json"}, json={}).json()
+    assert sent["headers"] == {"content-type": "application/vnd.api+json"}
+
+
+def test_a_cookie_of_one_call_does_not_reach_the_next(client: Http) -> None:
+    assert client.send("GET", "/cookie").headers["set-cookie"].startswith("session=")
+    assert client.send("GET", "/").json()["headers"] == {}
+    assert client.send("GET", "/", headers={"Cookie": "a=b"}).json()["headers"] == {"cookie": "a=b"}
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [("Application/JSON; charset=UTF-8", "application/json"), ("text/csv", "text/csv"), (" ; q=1", ""), ("", "")],
+)
+def test_an_answer_tells_its_type(given: str, told: str) -> None:
+    assert Reply(200, {"content-type": given}, b"").content_type == told
+    assert Reply(200, {}, b"").content_type == ""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html>", b"{", b"NaN", b'{"a": Infinity}', b'"\xff"', b'"\\ud800"', b"[1] [2]",
+     b"[" * 255 + b"]" * 255, b'{"a":' * 1000 + b"1" + b"}" * 1000, b"[" * 1_000_000],
+    ids=["empty", "html", "half", "nan", "infinity", "no utf-8", "half a character", "two", "deep", "deeper",
+         "deepest"],
+)  # fmt: skip
+def test_what_is_no_json_or_nested_too_deep_is_none(body: bytes) -> None:
+    assert Reply(200, {}, body).json() is None
+
+
+def test_json_may_be_wide_and_a_key_that_is_there_twice_has_its_last_value() -> None:
+    rows = [{"id": index, "tags": ["a"]} for index in range(1000)]
+    assert Reply(200, {}, orjson.dumps(rows)).json() == rows
+    assert Reply(200, {}, b"[" * 254 + b"]" * 254).json() is not None
+    assert Reply(200, {}, b'{"a": 1, "a": 2}').json() == {"a": 2}
+
+
+INTERNAL = [
+    "10.0.0.8", "192.168.1.1", "172.16.0.1", "169.254.169.254", "127.0.0.1", "0.0.0.0", "100.64.0.1", "224.0.0.1",  # noqa: S104 - addresses to refuse
+    "255.255.255.255", "::", "::1", "fd00::1", "fe80::1", "ff0e::1", "::ffff:10.0.0.8", "64:ff9b::a00:8",
+    "2002:a00:8::1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("address", [*INTERNAL, "fe80::1%eth0"])
+def test_a_public_name_that_leads_to_an_internal_address_is_refused(address: str) -> None:
+    found = ["93.184.216.34", address]
+    with (
+        opened("https://vendor.example", resolve=lambda *_: found) as client,
+        pytest.raises(SpecError, match="internal address"),
+    ):
         client.send("GET", "/")
 
 
-def test_an_unknown_host_is_tried_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unknown(*_: object, **__: object) -> None:
-        raise socket.gaierror(-2, "Name or service not known")
+@pytest.mark.parametrize("address", [each for each in INTERNAL if each not in {"127.0.0.1", "::1"}])
+def test_an_internal_address_is_refused_without_a_lookup(address: str) -> None:
+    lookups: list[object] = []
+    url = f"https://[{address}]" if ":" in address else f"https://{address}"
+    with (
+        opened(url, resolve=lambda *asked: lookups.append(asked) or []) as client,
+        pytest.raises(SpecError, match="internal address"),
+    ):
+        client.send("GET", "/")
+    assert lookups == []
 
-    monkeypatch.setattr("engine.http.socket.getaddrinfo", unknown)
-    with opened("https://vendor.example") as client, pytest.raises(RetryLater, match=r"'vendor\.example' is not known"):
+
+@pytest.mark.parametrize("host", ["2130706433", "127.1", "0x7f000001", "0177.0.0.1"])
+def test_loopback_in_disguise_is_refused(host: str) -> None:
+    with pytest.raises(SpecError), opened(f"https://{host}") as client:
         client.send("GET", "/")
 
 

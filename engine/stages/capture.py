@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from engine.adapters import Source
+from engine.edits import edited
 from engine.errors import EngineError, EnvironmentFault, SpecError
 from engine.expressions import suggestion
 from engine.filters import fold
@@ -100,12 +101,24 @@ _IDENTITY: Mapping[str, Callable[[Mapping[str, str]], str]] = {
 
 
 def merge(stored: Mapping[str, Any], captured: Mapping[str, Any]) -> dict[str, Any]:
-    """Add a further capture to a lead: it fills what is missing, gives the newest answers, and counts as a scan."""
-    fields = {**captured["f"], **{name: value for name, value in stored["f"].items() if value not in ("", None)}}
+    """Add a further capture to a lead: it fills what is missing, gives the newest answers, and counts as a scan.
+
+    What was captured goes before what enrichment found, and what a person edited before both.
+    """
+    found = [name for name in stored.get("n", ()) if name not in captured["f"]]
+    replaced = {name for name in stored.get("n", ()) if name in captured["f"]}
+    kept = {name: value for name, value in stored["f"].items() if value not in ("", None) and name not in replaced}
     events = dict(stored.get("e", {}))
     for event, scans in captured["e"].items():
         events[event] = events.get(event, 0) + scans
-    return {"f": fields, "q": {**stored.get("q", {}), **captured["q"]}, "e": events}
+    merged: dict[str, Any] = {
+        "f": {**captured["f"], **kept},
+        "q": {**stored.get("q", {}), **captured["q"]},
+        "e": events,
+    }
+    if found:
+        merged["n"] = found
+    return edited(merged, stored.get("h", {}))
 
 
 _MASK = 2**64 - 1
@@ -140,7 +153,7 @@ class CaptureStage:
         self._answers = [(name, row.column, row.separator) for name, row in integration.source.qualifiers.items()]
         self._identity = [_IDENTITY[kind] for kind in integration.identity]
         # Where there is nothing to enrich, enrichment is finished.
-        self._ready = "captured" if integration.enrichment else "enriched"
+        self._ready = "captured" if integration.enrichment.steps else "enriched"
         self._rows = source.rows()
         self._open_ended = not source.columns()
         self._seen_columns: dict[str, str | None] = {}

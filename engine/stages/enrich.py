@@ -1,242 +1,154 @@
-"""Enrich: the waterfall. Fills what is missing, keeps where each value came from, and pays for nothing twice."""
+"""Enrich: takes leads through the waterfall, many at once, and keeps where each value came from."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 
-from engine.adapters import EnrichAnswer, Enricher, Finding
-from engine.errors import (
-    AbortRun,
-    CredentialsError,
-    EngineError,
-    EnvironmentFault,
-    NoAnswer,
-    RetryLater,
-    RunStopped,
-    VendorUnavailable,
-)
-from engine.records import Lead, Value
-from engine.specs import Step
-from engine.stages.base import CallingStage, Circumstances
-from engine.state.ledger import Reservation
+from engine.adapters import EnrichAnswer
+from engine.errors import AbortRun, RunStopped
+from engine.records import Lead
+from engine.stages.base import Circumstances
+from engine.stages.desk import Desk
+from engine.stages.questions import Answered, Question
+from engine.stages.waterfall import Waterfall, Way
 from engine.state.moves import Enriched
 
 BATCH = 1_000
-#: How often a call that had no effect is repeated for one lead.
-TRIES = 3
-_STRIPES = 64
+#: Leads on their way at once: enough to fill batches, and to wait for slow answers without waiting for each other.
+AT_ONCE = 2_000
 
 
-@dataclass
-class WaterfallStep:
-    """A step as it runs: the spec's step, its enricher, and its condition."""
+@dataclass(slots=True)
+class _OnTheWay:
+    """A lead between two questions."""
 
-    spec: Step
-    enricher: Enricher
-    applies: Callable[[Mapping[str, Any], Mapping[str, Any]], Any] | None = None
-    off: str = ""
-
-    @property
-    def name(self) -> str:
-        return self.enricher.name
+    lead: Lead
+    way: Way
+    deadline: float
+    asks: Question | None = None
 
 
-class Waterfall:
-    """Takes one lead through the steps. Thread-safe."""
-
-    def __init__(self, circumstances: Circumstances, steps: Sequence[WaterfallStep],
-                 sleep: Callable[[float], None]) -> None:  # fmt: skip
-        self._run = circumstances
-        self.steps = list(steps)
-        self._sleep = sleep
-        # Two leads with one request must not both buy it: the second waits and finds the first one's answer.
-        self._stripes = [threading.Lock() for _ in range(_STRIPES)]
-
-    @property
-    def online(self) -> bool:
-        return any(step.enricher.online for step in self.steps)
-
-    def enrich(self, lead: Lead) -> Enriched:
-        """Run the steps in order; each fills only what is still missing. Raises RunStopped, and nothing else."""
-        fields = dict(lead.fields)
-        values: list[Value] = []
-        trace: list[tuple[int, str, str, str]] = []
-        for index, step in enumerate(self.steps):
-            enricher = step.enricher
-            wanted = [name for name in step.spec.want or enricher.provides if enricher.rewrites or not fields.get(name)]
-            answer = self._answer(step, lead, fields, wanted)
-            try:
-                taken = self._accept(step, answer, fields, wanted)
-            except Exception as error:
-                answer, taken = EnrichAnswer("error", detail=f"the plugin's answer cannot be read: {error!r}"), []
-            values.extend(taken)
-            if enricher.online or answer.outcome == "error":
-                outcome = "miss" if answer.outcome == "hit" and not taken else answer.outcome
-                trace.append((index, step.name, outcome, answer.detail))
-            if answer.outcome == "suppressed":
-                break
-        return Enriched(lead.id, {"f": fields, "q": lead.qualifiers, "e": lead.events}, values, trace)
-
-    def _answer(self, step: WaterfallStep, lead: Lead, fields: Mapping[str, Any], wanted: list[str]) -> EnrichAnswer:
-        if step.off:
-            return EnrichAnswer("skipped", detail=step.off)
-        if not wanted:
-            return EnrichAnswer("skipped", detail="nothing is missing that it provides")
-        try:
-            if step.applies is not None and not step.applies(fields, lead.qualifiers):
-                return EnrichAnswer("skipped", detail="the step's condition is not true")
-            if not step.enricher.online:
-                return _checked(step.enricher.enrich(fields, wanted))
-            return self._bought(step, fields, wanted)
-        except (RunStopped, EnvironmentFault):
-            raise
-        except (CredentialsError, VendorUnavailable) as error:
-            step.off = f"left out for the rest of the run: {error.what}"
-            self._run.note(f"{step.name} is left out for the rest of the run. {error}")
-            return EnrichAnswer("error", detail=error.what)
-        except EngineError as error:
-            return EnrichAnswer("error", detail=error.what)
-        except Exception as error:
-            # A plugin that breaks on one lead must stop neither the lead nor the others.
-            self._run.log.exception("enricher %s broke", step.name)
-            return EnrichAnswer("error", detail=f"the plugin broke: {error!r}")
-
-    def _accept(
-        self, step: WaterfallStep, answer: EnrichAnswer, fields: dict[str, Any], wanted: Sequence[str]
-    ) -> list[Value]:
-        taken = []
-        now = 0.0
-        for name, finding in answer.findings.items():
-            if name not in wanted or finding.confidence < step.spec.min_confidence or finding.value in (None, ""):
-                continue
-            before = fields.get(name)
-            if before == finding.value:
-                continue
-            now = now or self._run.now()
-            fields[name] = finding.value
-            taken.append(Value(name, finding.value, step.name, finding.confidence, answer.cost, now, before or None))
-        return taken
-
-    def _bought(self, step: WaterfallStep, fields: Mapping[str, Any], wanted: Sequence[str]) -> EnrichAnswer:
-        """Use the answer that was bought before, or buy one: ledger first, then the call, then the ledger again."""
-        key = step.enricher.request_key(fields, wanted)
-        if key is None:
-            return EnrichAnswer("skipped", detail="the lead has too little to ask with")
-        request = sha256(key.encode()).digest()
-        with self._stripes[request[0] % _STRIPES]:
-            ledger = self._run.store.ledger
-            for attempt in range(TRIES):
-                reserved = ledger.reserve(step.name, request, self._run.run.id, step.spec.budget_calls, self._run.now())
-                if reserved.answer is not None:
-                    return _loaded(reserved.answer)
-                if reserved.call_id is None:
-                    self._run.note(f"{step.name}: {reserved.reason}; further leads go on without it")
-                    return EnrichAnswer("skipped", detail=reserved.reason)
-                try:
-                    return self._call(step, fields, wanted, reserved)
-                except NoAnswer:
-                    raise
-                except RetryLater as error:
-                    if attempt == TRIES - 1:
-                        raise
-                    self._sleep(error.after)
-        raise AssertionError("the last attempt returns or raises")
-
-    def _call(
-        self, step: WaterfallStep, fields: Mapping[str, Any], wanted: Sequence[str], reserved: Reservation
-    ) -> EnrichAnswer:
-        ledger = self._run.store.ledger
-        state, answer = "unanswered", None
-        try:
-            answer = _checked(step.enricher.enrich(fields, wanted))
-            state = "void" if answer.outcome == "skipped" else "answered"
-            return answer
-        except NoAnswer:
-            raise
-        except EngineError:
-            state = "void"
-            raise
-        finally:
-            now = self._run.now()
-            valid_for = 0.0
-            if answer and answer.outcome != "error":
-                valid_for = step.enricher.valid_for if answer.valid_for is None else answer.valid_for
-            ledger.settle(
-                reserved.call_id or 0,
-                state,
-                _stored(answer) if answer else None,
-                answer.cost if answer else 0.0,
-                now + valid_for,
-                now,
-            )
-
-
-def _checked(answer: EnrichAnswer) -> EnrichAnswer:
-    """Refuse, by TypeError, what a plugin must not answer, before it is counted on."""
-    if not isinstance(answer, EnrichAnswer):
-        raise TypeError(f"an enricher answers an EnrichAnswer, not {answer!r}")
-    return answer
-
-
-def _stored(answer: EnrichAnswer) -> dict[str, Any]:
-    findings = {name: [found.value, found.confidence] for name, found in answer.findings.items()}
-    return {"outcome": answer.outcome, "findings": findings, "detail": answer.detail}
-
-
-def _loaded(stored: Mapping[str, Any]) -> EnrichAnswer:
-    """An answer from the ledger: it costs nothing a second time."""
-    findings = {name: Finding(value, confidence) for name, (value, confidence) in stored["findings"].items()}
-    return EnrichAnswer(stored["outcome"], findings, 0.0, stored["detail"])
-
-
-class EnrichStage(CallingStage[Lead, Enriched]):
-    """Claims captured leads. Offline waterfalls run at once; one that goes online runs in threads, lead by lead."""
+class EnrichStage:
+    """Claims captured leads and drives their ways. Offline waterfalls run at once; calls run in threads, by desk."""
 
     name = "enrich"
 
-    def __init__(self, circumstances: Circumstances, waterfall: Waterfall, places: int = 8) -> None:
-        super().__init__(circumstances, places)
+    def __init__(self, circumstances: Circumstances, waterfall: Waterfall) -> None:
+        self._run = circumstances
         self._waterfall = waterfall
+        self._going: dict[int, _OnTheWay] = {}
+        self._done: list[Enriched] = []
+        self._desks = {
+            step: Desk(circumstances, step, [(step.name, step.spec.budget), ("", waterfall.spec.budget)])
+            for step in waterfall.online
+        }
+        for desk in self._desks.values():
+            desk.peers = [other for other in self._desks.values() if other.step.name == desk.step.name]
 
-    def _start_calls(self, *, flush: bool) -> bool:
-        if self._waterfall.online:
-            return self._start()
-        leads = self._claim(BATCH)
-        if leads:
-            self._save([self._waterfall.enrich(lead) for lead in leads])
-        return bool(leads)
+    @property
+    def in_flight(self) -> Sequence[Future[Any]]:
+        return [future for desk in self._desks.values() for future in desk.futures]
 
-    def _claim(self, limit: int, hold: str | None = None) -> list[Lead]:
+    @property
+    def next_due(self) -> float | None:
+        if not self._going:
+            return None
+        moments = [desk.next_due for desk in self._desks.values()]
+        return min([*(moment for moment in moments if moment is not None), *(x.deadline for x in self._going.values())])
+
+    def step(self, *, flush: bool) -> bool:
+        """Take up leads, hand out answers, ask what can be asked. Raises AbortRun."""
+        did = self._take_up()
+        while self._hand_out():
+            did = True
+        did = self._late() or did
+        return self._save() or did
+
+    def settle(self) -> None:
+        """Store the answers to the calls that have ended; leads whose way is not at its end start over another time."""
+        for desk in self._desks.values():
+            for lead_id, answered in desk.settle():
+                self._go_on(lead_id, answered)
+        self._save()
+        if not self.in_flight and self._going:
+            self._run.store.queue.delay(list(self._going), "captured", 0.0)
+            self._going.clear()
+
+    def close(self) -> None:
+        for desk in self._desks.values():
+            desk.close()
+
+    # Leads ------------------------------------------------------------------------------------------------------
+
+    def _take_up(self) -> bool:
+        """Claim leads and let each go as far as its first question."""
         run = self._run
-        return run.store.queue.leads(run.run.integration_id, "captured", run.account, limit, run.now(), hold)
-
-    def _start(self) -> bool:
-        free = self._calls.free
-        leads = self._claim(free, "enriching") if free else []
+        room = min(BATCH, AT_ONCE - len(self._going)) if self._desks else BATCH
+        if room <= 0 or (len(self._going) > AT_ONCE // 2 and room < BATCH // 2):
+            return False
+        hold = "enriching" if self._desks else None
+        leads = run.store.queue.leads(run.run.integration_id, "captured", run.account, room, run.now(), hold)
+        refused = run.store.refusals.among({lead.id: lead.fields for lead in leads}) if self._desks else {}
+        until = run.now() + self._waterfall.spec.deadline
         for lead in leads:
-            self._calls.start(lead, self._waterfall.enrich)
+            self._going[lead.id] = _OnTheWay(lead, self._waterfall.way(lead, refused.get(lead.id, "")), until)
+            self._go_on(lead.id, None)
         return bool(leads)
 
-    def _settle(self) -> bool:
-        results = []
-        for lead, result in self._calls.ended():
-            if isinstance(result, (RunStopped, AbortRun)):
-                if isinstance(result, AbortRun):
-                    self._abort = self._abort or result
-                self._run.store.queue.delay([lead.id], "captured", 0.0)
-            elif isinstance(result, BaseException):
-                self._run.log.error("enriching lead %s broke: %r", lead.id, result)
-                results.append(Enriched(lead.id, {"f": lead.fields, "q": lead.qualifiers, "e": lead.events}))
-            else:
-                results.append(result)
-        if results:
-            self._save(results)
-        return bool(results)
+    def _go_on(self, lead_id: int, answered: Answered | None) -> None:
+        """Send a lead's way what it waits for; it ends, or comes to its next question."""
+        going = self._going.get(lead_id)
+        if going is None:
+            return
+        try:
+            question = next(going.way) if answered is None else going.way.send(answered)
+        except StopIteration as end:
+            self._end(lead_id, end.value)
+        except (RunStopped, AbortRun):
+            raise
+        except Exception:
+            # A lead that breaks the waterfall goes on with what was captured, and stops no other.
+            self._run.log.exception("enriching lead %s broke", lead_id)
+            self._end(lead_id, Enriched(lead_id, None))
+        else:
+            going.asks = question
+            self._desks[question.step].put(question)
 
-    def _save(self, results: Sequence[Enriched]) -> None:
-        self._run.store.queue.save_enriched(self._run.run.id, results, self._run.now())
-        self._run.tallies.enriched += len(results)
+    def _end(self, lead_id: int, enriched: Enriched) -> None:
+        del self._going[lead_id]
+        self._done.append(enriched)
+
+    def _hand_out(self) -> bool:
+        did = False
+        for desk in self._desks.values():
+            for lead_id, answered in desk.step_on():
+                did = True
+                self._go_on(lead_id, answered)
+        return did
+
+    def _late(self) -> bool:
+        """Let leads whose time is over go on with what they have."""
+        now = self._run.now()
+        late = [lead_id for lead_id, going in self._going.items() if going.deadline <= now]
+        for lead_id in late:
+            going = self._going[lead_id]
+            if going.asks is not None:
+                self._desks[going.asks.step].drop(lead_id)
+            detail = f"the lead's {self._waterfall.spec.deadline:g} seconds are over"
+            self._go_on(lead_id, Answered(EnrichAnswer("skipped", detail=detail), at=now, late=True))
+        return bool(late)
+
+    def _save(self) -> bool:
+        """Store the leads that are at the end of their way."""
+        for results in _batches(self._done):
+            self._run.store.queue.save_enriched(self._run.run.id, results, self._run.now())
+            self._run.tallies.enriched += len(results)
+        did, self._done = bool(self._done), []
+        return did
+
+
+def _batches(done: Sequence[Enriched]) -> Iterator[Sequence[Enriched]]:
+    yield from (done[at : at + BATCH] for at in range(0, len(done), BATCH))

@@ -14,6 +14,7 @@ from engine.state.imports import Imports
 from engine.state.ledger import Ledger
 from engine.state.queue import Queue
 from engine.state.quotas import Quotas
+from engine.state.refusals import Refusals
 from engine.state.reports import Reports
 from engine.state.runs import Runs
 
@@ -30,6 +31,7 @@ class Store:
         self.queue = Queue(self.database)
         self.ledger = Ledger(self.database)
         self.quotas = Quotas(self.database)
+        self.refusals = Refusals(self.database)
         self.reports = Reports(self.database)
         self.catalog = Catalog(self.database)
         self.imports = Imports(self.database)

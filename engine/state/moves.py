@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.records import Failure, Membership, Notice, PlaceKind, Value
+from engine.records import Failure, Membership, Notice, PlaceKind, Rejected, StepEnd, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +91,10 @@ class Sent:
 
 @dataclass(slots=True)
 class Enriched:
-    """What the waterfall made of one lead."""
+    """What the waterfall made of one lead; `data` is None where it stays as it was."""
 
     lead_id: int
-    data: Mapping[str, Any]
+    data: Mapping[str, Any] | None
     values: Sequence[Value] = ()
-    steps: Sequence[tuple[int, str, str, str]] = field(default_factory=tuple)
-    failure: Failure | None = None
+    steps: Sequence[StepEnd] = ()
+    rejected: Sequence[Rejected] = ()

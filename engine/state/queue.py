@@ -23,6 +23,7 @@ from engine.redaction import without_secrets
 from engine.state import remote_ids
 from engine.state.captures import restart_stale
 from engine.state.database import Database, marks
+from engine.state.enriched import insert_enriched
 from engine.state.failures import insert_failures, insert_notices, resolve_failures
 from engine.state.moves import Enriched, Job, Mapped, Matched, Place, Sent
 
@@ -150,30 +151,11 @@ class Queue:
     def save_enriched(self, run_id: str, results: Sequence[Enriched], now: float) -> None:
         with self._database.transaction() as db:
             stale = self._stale(result.lead_id for result in results)
-            changed = [result for result in results if result.values and result.lead_id not in stale]
+            insert_enriched(db, [result for result in results if result.lead_id not in stale], now)
             db.executemany(
-                "UPDATE profiles SET data = ? WHERE lead_id = ?",
-                [(orjson.dumps(result.data, default=str).decode(), result.lead_id) for result in changed],
+                "UPDATE leads SET status = 'enriched', not_before = 0 WHERE id = ?",
+                [(result.lead_id,) for result in results],
             )
-            db.executemany(
-                "INSERT OR REPLACE INTO enriched_values"
-                " (lead_id, field, provider, value, replaced, confidence, cost, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (result.lead_id, v.field, v.provider, _json(v.value), _json(v.replaced), v.confidence, v.cost, v.at)
-                    for result in changed
-                    for v in result.values
-                ],
-            )
-            db.executemany(
-                "INSERT OR REPLACE INTO enrichment_steps (lead_id, step, provider, outcome, detail, at)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                [(result.lead_id, *step, now) for result in results for step in result.steps],
-            )
-            db.executemany(
-                "UPDATE leads SET status = ?, not_before = 0 WHERE id = ?",
-                [("failed" if result.failure else "enriched", result.lead_id) for result in results],
-            )
-            insert_failures(db, run_id, "enrich", [(r.lead_id, r.failure) for r in results if r.failure], now)
             restart_stale(db, stale)
 
     def _stale(self, leads: Iterable[int]) -> set[int]:
@@ -336,7 +318,8 @@ class Queue:
 def _lead(id: int, key: str, data: str, digest: bytes | None, released: int, remote_id: str | None) -> Lead:
     found = orjson.loads(data)
     fields = found["f"]
-    return Lead(id, key, fields, found["q"], found["e"], remote_id or fields.get("remote_id"), digest, bool(released))
+    return Lead(id, key, fields, found["q"], found["e"], remote_id or fields.get("remote_id"), digest, bool(released),
+                found.get("h", {}), frozenset(found.get("n", ())))  # fmt: skip
 
 
 def _json(value: Any) -> str | None:

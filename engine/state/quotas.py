@@ -28,8 +28,8 @@ class Quotas:
     ) -> float:
         """Count a call and return 0, or return the seconds to wait (a pause, the rate); inf when the day is spent.
 
-        `windows`: the rate windows that all hold, as (calls, seconds). `now` is Unix time, or what tells it: it is asked
-        once nobody else can count, which may take a while, so that the call is counted no earlier than it starts.
+        `windows`: the rate windows that all hold, as (calls, seconds). `now` is Unix time, or what tells it: it is
+        asked once nobody else can count, which may take a while, so that the call is counted no earlier than it starts.
         """
         # The day's count must survive a power cut. The rate need not, for that lasts longer than a window.
         with self._database.transaction(wait=daily is not None) as db:

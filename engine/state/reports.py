@@ -175,20 +175,30 @@ class Reports:
             "fields": data["f"],
             "qualifiers": data.get("q", {}),
             "events": data.get("e", {}),
+            "edits": data.get("h", {}),
             "captures": self._all(
                 ("source", "line", "run", "raw"),
                 "SELECT source, line, run_id, raw FROM captures WHERE lead_id = ? ORDER BY id",
                 [lead_id],
             ),
             "values": self._all(
-                ("field", "value", "replaced", "provider", "confidence", "cost", "at"),
-                "SELECT field, value, replaced, provider, confidence, cost, at FROM enriched_values"
+                ("field", "value", "replaced", "provider", "confidence", "cost", "at", "call", "status", "verifier",
+                 "path"),
+                "SELECT field, value, replaced, provider, confidence, cost, at, call_id, status, verifier, path"
+                " FROM enriched_values"
                 " WHERE lead_id = ? ORDER BY at, field",
                 [lead_id],
             ),
+            "rejected": self._all(
+                ("field", "value", "provider", "confidence", "reason", "at", "call"),
+                "SELECT field, value, provider, confidence, reason, at, call_id FROM rejected_values"
+                " WHERE lead_id = ? ORDER BY position",
+                [lead_id],
+            ),
             "steps": self._all(
-                ("step", "provider", "outcome", "detail", "at"),
-                "SELECT step, provider, outcome, detail, at FROM enrichment_steps WHERE lead_id = ? ORDER BY step",
+                ("step", "provider", "outcome", "detail", "at", "cost", "call", "known"),
+                "SELECT step, provider, outcome, detail, at, cost, call_id, known FROM enrichment_steps"
+                " WHERE lead_id = ? ORDER BY step",
                 [lead_id],
             ),
             "deliveries": self._all(

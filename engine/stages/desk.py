@@ -1,0 +1,396 @@
+"""A desk for each step that makes calls: equal questions are asked once, and what was bought is used again.
+
+    put ─▶ known? ─▶ answered
+             └─▶ waiting ─▶ reserved, called ─▶ answered, pending ─▶ collected ─▶ answered
+                    ▲                └─▶ throttled, no effect: waits ─┘
+
+All bookkeeping is done by the thread that steps the desk; only the enricher's calls run in threads of their own.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Literal
+
+from engine.adapters import EnrichAnswer, Inquiry
+from engine.enrichment import Budget
+from engine.errors import (
+    AbortRun,
+    CredentialsError,
+    EngineError,
+    EnvironmentFault,
+    NoAnswer,
+    NotTaken,
+    RetryLater,
+    RunStopped,
+    VendorUnavailable,
+)
+from engine.stages.base import Circumstances, InFlight
+from engine.stages.questions import Answered, Question, WaterfallStep, broken, checked, loaded, stored
+from engine.state.ledger import MILLION, Settlement, Wish
+
+#: How often a call that had no effect is made for one question.
+TRIES = 3
+#: After so many failing calls in a row nothing is called for a while: the seconds of each pause. Then never again.
+FAILING = 5
+PAUSES: tuple[float, ...] = (5.0, 15.0, 45.0)
+#: Threads of one desk, whatever a provider allows at once.
+MOST_PLACES = 32
+
+
+@dataclass(eq=False)
+class _Case:
+    """A question in hand, and the leads that wait for its answer. `due`: nothing is done with it before (Unix time)."""
+
+    question: Question
+    wish: Wish
+    askers: list[int]
+    due: float = 0.0
+    tries: int = 0
+    alone: bool = False
+    call: int = 0
+    ticket: str = ""
+    since: float = 0.0
+
+    def inquiry(self, now: float) -> Inquiry:
+        return Inquiry(self.question.fields, self.question.wanted, self.ticket, max(0.0, now - self.since))
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    kind: Literal["ask", "collect"]
+    cases: Sequence[_Case]
+
+
+@dataclass
+class Desk:
+    """Answers the questions that are put to one step.
+
+    budgets: what its provider, and all together, may use. peers: the desks of all steps with the same provider.
+    """
+
+    run: Circumstances
+    step: WaterfallStep
+    budgets: Sequence[tuple[str, Budget]] = ()
+    peers: list[Desk] = field(default_factory=list)
+    _cases: dict[bytes, list[_Case]] = field(default_factory=dict)
+    _new: list[_Case] = field(default_factory=list)
+    _waiting: deque[_Case] = field(default_factory=deque)
+    _pending: list[_Case] = field(default_factory=list)
+    _failures: int = 0
+    _paused: int = 0
+    _paused_until: float = 0.0
+
+    def __post_init__(self) -> None:
+        limits = self.step.enricher.limits
+        self._size = max(1, limits.batch_size)
+        self._calls: InFlight[_Batch, Sequence[EnrichAnswer]] = InFlight(
+            max(1, min(limits.concurrency, MOST_PLACES)), f"enrich-{self.step.name}"
+        )
+        self._price = self.step.enricher.price
+
+    # From outside -----------------------------------------------------------------------------------------------
+
+    def put(self, question: Question) -> None:
+        """Take a question; an equal one that is in hand already answers it too."""
+        ask = question.ask
+        request = sha256(ask.key.encode()).digest()
+        for case in [case for desk in (self.peers or [self]) for case in desk._cases.get(request, ())]:
+            if ask.fields <= case.wish.fields and case.wish.floor <= ask.floor:
+                case.askers.append(question.lead_id)
+                return
+        amount = round(ask.most * self._price.amount * MILLION) if self._price else 0
+        age = self.step.spec.max_age
+        wish = Wish(
+            request, ask.fields, question.lead_id, ask.floor, ask.most, amount,
+            self._price.currency if self._price else "", None if age is None else age * 86_400.0,
+        )  # fmt: skip
+        case = _Case(question, wish, [question.lead_id])
+        self._cases.setdefault(request, []).append(case)
+        self._new.append(case)
+
+    def drop(self, lead_id: int) -> None:
+        """A lead waits no longer; what is in flight or pending for it is settled all the same."""
+        for cases in self._cases.values():
+            for case in cases:
+                if lead_id in case.askers:
+                    case.askers.remove(lead_id)
+
+    @property
+    def futures(self) -> list[Future[Sequence[EnrichAnswer]]]:
+        return self._calls.futures
+
+    @property
+    def next_due(self) -> float | None:
+        """When something that waits can go on (Unix time)."""
+        moments = [case.due for case in (*self._waiting, *self._pending) if case.askers]
+        return max(min(moments), self._paused_until) if moments else None
+
+    def close(self) -> None:
+        self._calls.close()
+
+    def step_on(self) -> Iterator[tuple[int, Answered]]:
+        """Do what can be done without waiting; yields leads with their answers. Raises AbortRun."""
+        yield from self.settle()
+        yield from self._look_up()
+        yield from self._start()
+
+    # What is known ----------------------------------------------------------------------------------------------
+
+    def _look_up(self) -> Iterator[tuple[int, Answered]]:
+        fresh, self._new = self._new, []
+        if not fresh:
+            return
+        found = self.run.store.ledger.known(self.step.name, [case.wish for case in fresh], self.run.now())
+        for case, known in zip(fresh, found, strict=True):
+            if known is None:
+                self._waiting.append(case)
+            elif known.answer is not None:
+                yield from self._deliver(case, Answered(loaded(known.answer), known.call_id, known.at, known=True))
+            else:
+                case.call, case.ticket, case.since = known.call_id or 0, known.ticket, known.at
+                self._pending.append(case)
+
+    def _deliver(self, case: _Case, answered: Answered) -> Iterator[tuple[int, Answered]]:
+        """Hand an answer to all that wait for it; it is bought by the first of them."""
+        cases = self._cases[case.wish.request]
+        cases.remove(case)
+        if not cases:
+            del self._cases[case.wish.request]
+        for place, lead in enumerate(case.askers):
+            shared = Answered(answered.answer, answered.call, answered.at, known=True)
+            yield lead, answered if not place else shared
+
+    # Calls ------------------------------------------------------------------------------------------------------
+
+    def _start(self) -> Iterator[tuple[int, Answered]]:
+        now = self.run.now()
+        if self.step.off:
+            for case in self._waiting:
+                yield from self._deliver(case, Answered(EnrichAnswer("skipped", detail=self.step.off), at=now))
+            self._waiting.clear()
+            for case in [case for case in self._pending if case.askers]:
+                self._pending.remove(case)
+                yield from self._deliver(case, Answered(EnrichAnswer("skipped", detail=self.step.off), at=now))
+            return
+        if now < self._paused_until:
+            return
+        self._collect(now)
+        free = self._calls.free
+        if not free or not self._waiting:
+            return
+        chosen = self._chosen(free, now)
+        if not chosen:
+            return
+        reserved = self.run.store.ledger.reserve(
+            self.step.name, [case.wish for case in chosen], self.run.run.id, self.budgets, now
+        )
+        granted = []
+        for case, leave in zip(chosen, reserved, strict=True):
+            if leave.refusal:
+                self.run.note(f"{self.step.name}: {leave.refusal}; leads go on without it")
+                yield from self._deliver(case, Answered(EnrichAnswer("skipped", detail=leave.refusal), at=now))
+            else:
+                case.call, case.since = leave.call_id or 0, now
+                granted.append(case)
+        for batch in self._batches(granted):
+            self._calls.start(_Batch("ask", batch), self._ask)
+
+    def _chosen(self, free: int, now: float) -> list[_Case]:
+        """The next questions that are due, as many as the free places take; those that nobody waits for are dropped."""
+        chosen: list[_Case] = []
+        put_back: list[_Case] = []
+        places = free * self._size
+        while self._waiting and len(chosen) < places:
+            case = self._waiting.popleft()
+            if not case.askers:
+                list(self._deliver(case, Answered(EnrichAnswer("skipped"))))
+            elif case.due > now:
+                put_back.append(case)
+            else:
+                chosen.append(case)
+                places -= self._size - 1 if case.alone else 0
+        self._waiting.extendleft(reversed(put_back))
+        return chosen
+
+    def _batches(self, cases: Sequence[_Case]) -> Iterator[Sequence[_Case]]:
+        together = [case for case in cases if not case.alone]
+        yield from ([case] for case in cases if case.alone)
+        yield from (together[at : at + self._size] for at in range(0, len(together), self._size))
+
+    def _collect(self, now: float) -> None:
+        due = [case for case in self._pending if case.due <= now and case.askers]
+        while due and self._calls.free:
+            batch, due = due[: max(self._size, 1)], due[max(self._size, 1) :]
+            self._pending = [case for case in self._pending if case not in batch]
+            self._calls.start(_Batch("collect", batch), self._ask)
+
+    def _ask(self, batch: _Batch) -> Sequence[EnrichAnswer]:
+        """Make the call; runs in a thread."""
+        now = self.run.now()
+        enricher = self.step.enricher
+        inquiries = [case.inquiry(now) for case in batch.cases]
+        if batch.kind == "collect":
+            answers = enricher.collect(inquiries)
+        elif len(inquiries) == 1:
+            answers = [enricher.enrich(inquiries[0].lead, inquiries[0].wanted)]
+        else:
+            answers = enricher.enrich_batch(inquiries)
+        if len(answers) != len(inquiries):
+            raise TypeError(f"{len(answers)} answers for {len(inquiries)} questions")
+        return [checked(answer) for answer in answers]
+
+    # Ends -------------------------------------------------------------------------------------------------------
+
+    def settle(self) -> Iterator[tuple[int, Answered]]:
+        """Store how the calls ended that have; yields leads with their answers. Raises AbortRun."""
+        settlements: list[Settlement] = []
+        deliveries: list[tuple[_Case, Answered]] = []
+        abort: AbortRun | None = None
+        for batch, result in self._calls.ended():
+            if isinstance(result, BaseException):
+                if isinstance(result, EnvironmentFault):
+                    abort = abort or result
+                self._failed(batch, result, settlements, deliveries)
+                continue
+            self._succeeded()
+            for case, answer in zip(batch.cases, result, strict=True):
+                self._end(batch, case, answer, settlements, deliveries)
+        now = self.run.now()
+        if settlements:
+            self.run.store.ledger.settle(settlements, now)
+        for case, answered in deliveries:
+            if answered.answer.outcome == "suppressed":
+                self.run.store.refusals.add(case.question.fields, self.step.name, answered.answer.detail, now)
+            yield from self._deliver(case, answered)
+        if abort is not None:
+            raise abort
+
+    def _end(
+        self,
+        batch: _Batch,
+        case: _Case,
+        answer: EnrichAnswer,
+        settlements: list[Settlement],
+        deliveries: list[tuple[_Case, Answered]],
+    ) -> None:
+        """What one answer means: settled and delivered, or one more round."""
+        now, outcome = self.run.now(), answer.outcome
+        if outcome == "pending" and now - case.since < self.step.enricher.waits_for:
+            if batch.kind == "ask":
+                settlements.append(Settlement(case.call, "pending", ticket=answer.ticket))
+            case.ticket, case.due = answer.ticket or case.ticket, now + max(0.05, answer.after)
+            self._pending.append(case)
+            return
+        if outcome == "pending":
+            waited = f"no answer within {self.step.enricher.waits_for:g} seconds"
+            settlements.append(Settlement(case.call, "unanswered", "no_answer"))
+            deliveries.append((case, Answered(EnrichAnswer("error", detail=waited), case.call, now)))
+            return
+        if outcome == "throttled":
+            case.due = now + max(0.05, answer.after)
+            self._again(batch, case, settlements)
+            return
+        if outcome in ("quota", "auth"):
+            self._turn_off(answer.detail or outcome)
+            if batch.kind == "ask":
+                settlements.append(Settlement(case.call, "void", outcome))
+            deliveries.append((case, Answered(answer, None, now)))
+            return
+        if outcome == "bad_request" and len(batch.cases) > 1 and not answer.cost and batch.kind == "ask":
+            case.alone = True  # one bad record can have all of its batch refused
+            self._again(batch, case, settlements)
+            return
+        if outcome == "skipped":
+            settlements.append(Settlement(case.call, "void", outcome))
+            deliveries.append((case, Answered(answer, None, now)))
+            return
+        keeps = 0.0 if outcome in ("error", "bad_request") else self.step.enricher.valid_for
+        if answer.valid_for is not None and keeps:
+            keeps = answer.valid_for
+        amount = round(answer.cost * self._price.amount * MILLION) if self._price else 0
+        settlements.append(
+            Settlement(case.call, "answered", outcome, stored(answer), answer.cost, amount, now + keeps,
+                       case.ticket, answer.fields)
+        )  # fmt: skip
+        deliveries.append((case, Answered(answer, case.call, now)))
+
+    def _again(self, batch: _Batch, case: _Case, settlements: list[Settlement]) -> None:
+        """Put a case back: to be asked again, or to be collected again, where the call had no effect."""
+        if batch.kind == "collect":
+            self._pending.append(case)
+        else:
+            settlements.append(Settlement(case.call, "void"))
+            self._waiting.append(case)
+
+    def _failed(
+        self,
+        batch: _Batch,
+        error: BaseException,
+        settlements: list[Settlement],
+        deliveries: list[tuple[_Case, Answered]],
+    ) -> None:
+        """What an error means for a whole call."""
+        now = self.run.now()
+        after = error.after if isinstance(error, RetryLater) else 0.0
+        if isinstance(error, (CredentialsError, VendorUnavailable)):
+            self._turn_off(error.what, str(error))
+        elif not isinstance(error, (NotTaken, RunStopped, AbortRun)):
+            self._count_failure(error)
+        effect = isinstance(error, NoAnswer) or not isinstance(error, EngineError)
+        if not isinstance(error, EngineError):
+            self.run.log.error("enricher %s broke", self.step.name, exc_info=error)
+        for case in batch.cases:
+            case.due = now + max(0.05, after)
+            if batch.kind == "collect":
+                # What is pending is not lost: it is asked for again, in this run or the next.
+                if self.step.off:
+                    deliveries.append((case, Answered(EnrichAnswer("skipped", detail=self.step.off), None, now)))
+                else:
+                    self._pending.append(case)
+                continue
+            if isinstance(error, (RunStopped, EnvironmentFault)):
+                self._again(batch, case, settlements)
+                continue
+            if isinstance(error, RetryLater) and not effect:
+                case.tries += 0 if isinstance(error, NotTaken) else 1
+                if case.tries < TRIES:
+                    self._again(batch, case, settlements)
+                    continue
+            settlements.append(Settlement(case.call, "unanswered" if effect else "void", "no_answer" if effect else ""))
+            outcome: Literal["auth", "quota", "error"] = "error"
+            if isinstance(error, CredentialsError):
+                outcome = "auth"
+            elif isinstance(error, VendorUnavailable):
+                outcome = "quota"
+            detail = error.what if isinstance(error, EngineError) else broken(error)
+            deliveries.append(
+                (case, Answered(EnrichAnswer(outcome, detail=detail), case.call if effect else None, now))
+            )
+
+    # Health -----------------------------------------------------------------------------------------------------
+
+    def _succeeded(self) -> None:
+        self._failures = self._paused = 0
+
+    def _count_failure(self, error: BaseException) -> None:
+        """Pause after several failing calls in a row; give the provider up for this run after several pauses."""
+        self._failures += 1
+        if self._failures < FAILING:
+            return
+        self._failures = 0
+        if self._paused == len(PAUSES):
+            what = error.what if isinstance(error, EngineError) else broken(error)
+            self._turn_off(f"it keeps failing: {what}")
+            return
+        self._paused_until = self.run.now() + PAUSES[self._paused]
+        self._paused += 1
+
+    def _turn_off(self, why: str, told: str = "") -> None:
+        if not self.step.off:
+            self.step.off = f"left out for the rest of the run: {why}"
+            self.run.note(f"{self.step.name} is left out for the rest of the run. {told or why}")

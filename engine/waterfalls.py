@@ -1,0 +1,89 @@
+"""Builds the waterfall of an integration for a run: enrichers with their limits, conditions, and who verifies what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from engine import check
+from engine.adapters import Adapter, Context, Enricher, Inbox, NoInbox
+from engine.enrichment import Step
+from engine.errors import SpecError
+from engine.expressions import function, parse
+from engine.limits import LimitedGate
+from engine.plugins import Plugins, build
+from engine.settings import resolve
+from engine.specs import Integration
+from engine.stages.base import Circumstances
+from engine.stages.questions import Condition, WaterfallStep
+from engine.stages.waterfall import Waterfall
+
+#: The desks judge for themselves when a provider is out of order: they pause before they give up.
+_NEVER = 2**31
+
+
+@dataclass
+class WaterfallMaker:
+    """Makes the waterfall. `context` hands out what an adapter gets; `made` are the enrichers, to be closed."""
+
+    circumstances: Circumstances
+    integration: Integration
+    plugins: Plugins
+    context: Callable[..., tuple[Context, LimitedGate]]
+    inbox: Inbox = field(default_factory=NoInbox)
+    made: list[Adapter] = field(default_factory=list)
+
+    def make(self) -> Waterfall:
+        """Raises SpecError where a setting is wrong or a budget cannot be held, EnvironmentFault."""
+        spec = self.integration.enrichment
+        steps = [self._step(step, f"{spec.at}.{index}") for index, step in enumerate(spec.steps)]
+        verifiers = {
+            name: [
+                self._step(step, f"enrichment.fields.{name}.verify.{index}") for index, step in enumerate(policy.verify)
+            ]
+            for name, policy in spec.fields.items()
+        }
+        waterfall = Waterfall(self.circumstances, spec, steps, verifiers, self._condition(spec.when))
+        self._check_prices(waterfall)
+        return waterfall
+
+    def _step(self, spec: Step, at: str) -> WaterfallStep:
+        adapter = self.plugins.enricher(spec.use)
+        where = f"{at}.config"
+        config = resolve(
+            spec.config, adapter.secrets, self.integration.folder, where=where, place=self.integration.place
+        )
+        context, gate = self.context(spec.config, where, trip_after=_NEVER)
+        context = replace(context, min_confidence=spec.min_confidence, inbox=self.inbox)
+        enricher: Enricher = build(adapter, config, context)
+        self.made.append(enricher)
+        gate.declare(f"enricher:{enricher.account}", enricher.limits)
+        return WaterfallStep(spec, enricher, self._condition(spec.when))
+
+    def _condition(self, text: str) -> Condition | None:
+        names = check.names_of(self.integration, self.plugins)
+        return function(parse(text, names), names) if text else None
+
+    def _check_prices(self, waterfall: Waterfall) -> None:
+        """A budget in money needs the price of every provider that it is for, all in one currency."""
+        whole = waterfall.spec.budget.in_money
+        currencies: dict[str, str] = {}
+        for step in waterfall.online:
+            if not (whole or step.spec.budget.in_money):
+                continue
+            price = step.enricher.price
+            if price is None:
+                raise SpecError(
+                    f"a budget in money needs the price of a credit of {step.name}, which is not published",
+                    where=self.integration.place("enrichment"),
+                    fix=f"Say what you pay at the step {step.label}: config.price {{amount: 0.05, currency: USD}}.",
+                )
+            if whole:
+                currencies[price.currency] = step.name
+        if len(currencies) > 1:
+            said = ", ".join(f"{name} in {currency}" for currency, name in sorted(currencies.items()))
+            raise SpecError(
+                f"one budget in money for providers with prices in several currencies: {said}",
+                where=self.integration.place("enrichment.budget"),
+                fix="Give the prices in one currency, at the steps' `config.price`.",
+            )
