@@ -60,19 +60,19 @@ class FieldPolicy:
 class Enrichment:
     """A whole waterfall. `at` is where its steps stand in the spec, as a dotted path.
 
-    deadline: seconds after which a lead goes on with what it has. when: an expression; a lead for which it is not true
-    is asked of no provider. listen: the local address ("127.0.0.1:8790") that posted answers arrive at; callback_url:
+    deadline: seconds after which a lead goes on with what it has, None for no such. when: an expression; a lead for
+    which it is not true is asked of no provider. listen: the local address ("127.0.0.1:8790") that posted answers arrive at; callback_url:
     the public address that leads there.
     """
 
     steps: tuple[Step, ...] = ()
     fields: Mapping[str, FieldPolicy] = field(default_factory=dict)
     budget: Budget = field(default_factory=Budget)
-    deadline: float = 900.0
+    deadline: float | None = None
     when: str = ""
     listen: str = ""
     callback_url: str = ""
-    at: str = "enrichment"
+    at: str = field(default="enrichment", compare=False)
 
     def policy(self, field: str) -> FieldPolicy:
         return self.fields.get(field) or _USUAL
@@ -96,7 +96,7 @@ def read(raw: Any) -> Enrichment:
             steps=_steps(raw["steps"]),
             fields={name: _policy(policy) for name, policy in raw.get("fields", {}).items()},
             budget=_budget(raw.get("budget", {})),
-            deadline=raw.get("deadline", Enrichment().deadline),
+            deadline=raw.get("deadline"),
             when=raw.get("when", ""),
             listen=callbacks.get("listen", ""),
             callback_url=callbacks.get("url", ""),

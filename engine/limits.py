@@ -247,6 +247,12 @@ class LimitedGate:
         if wait == float("inf"):
             raise self._spent(now)
         pause = self._tally.pause(self.account, now)
+        if pause is None and wait > LONGEST_WAIT:
+            raise VendorUnavailable(
+                f"{self.account} has no call left until {limits.clock_time(now + wait)}",
+                why="its limits: " + ", ".join(f"{calls} calls in {seconds:g} s" for calls, seconds in limits.windows),
+                fix="Run the same command again after that.",
+            )
         return max(wait, self._wait_for(pause, now)) if pause else wait
 
     def _wait_for(self, pause: tuple[float, str], now: float) -> float:

@@ -276,10 +276,15 @@ CREATE TABLE spending (                 -- what budgets are held against: calls 
 
 CREATE TABLE callbacks (                -- answers that providers posted
     provider TEXT NOT NULL,
-    ticket TEXT NOT NULL,
-    body TEXT NOT NULL,
+    ticket TEXT NOT NULL,               -- the provider's name of the answer
+    body TEXT NOT NULL,                 -- as posted, without secrets
     at REAL NOT NULL,                   -- Unix time
     PRIMARY KEY (provider, ticket)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE callback_tokens (          -- the part of a provider's callback address that nobody can guess
+    provider TEXT PRIMARY KEY,
+    token TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE enrichment_refusals (      -- people of whom a provider said that they must not be processed

@@ -268,3 +268,25 @@ def test_leads_do_not_wait_for_each_others_slow_answers(bed: Bed) -> None:
     bed.run([{"use": "slow"}], slow)
     assert bed.time - before < 200
     assert bed.sql("SELECT count(*) FROM enriched_values") == [(1500,)]
+
+
+@pytest.mark.parametrize("workers", [1, 8, 32])
+@pytest.mark.parametrize(("leads", "companies"), [(2_000, 300), pytest.param(20_000, 3_000, marks=pytest.mark.torture)])
+def test_each_company_is_bought_once_however_many_workers(bed: Bed, workers: int, leads: int, companies: int) -> None:
+    firms = [f"firm{n * 7_919 % companies}.example" for n in range(leads)]
+    one = Provider("one", ["industry"], company, inputs=["company_domain"], concurrency=workers)
+    bed.leads(*({"last_name": f"Quill{n}", "company_domain": firm} for n, firm in enumerate(firms)))
+    bed.run([{"use": "one"}], one)
+    assert sorted(lead["company_domain"] for lead in one.asked) == sorted(set(firms))
+    assert bed.sql("SELECT count(*) FROM enriched_values") == [(leads,)]
+    assert bed.store.ledger.totals()[0].cost == companies
+
+
+def test_a_provider_that_takes_no_call_for_long_is_given_up(bed: Bed) -> None:
+    one = Provider("one", ["city"], lambda lead: NotTaken("too fast", after=30.0))
+    two = Provider("two", ["city"], lambda lead: EnrichAnswer("throttled", after=30.0))
+    bed.leads(ADA)
+    before = bed.time
+    bed.run([{"use": "one"}, {"use": "two"}], one, two)
+    assert 1_200 <= bed.time - before < 1_400
+    assert bed.outcomes() == {"one": "quota", "two": "quota"} and bed.store.ledger.totals() == []

@@ -303,3 +303,23 @@ def test_an_open_gate_lets_everything_through() -> None:
             gate.hold(3600, "nobody is held")
             gate.seen(10_000)
     assert gate.report(healthy=False) is None
+
+
+def test_several_windows_hold_at_the_same_time(store: Store) -> None:
+    windows = [(2, 1.0), (3, 60.0)]
+    times = []
+    now = 1_000.0
+    for _ in range(6):
+        while wait := store.quotas.take_call("one", windows, None, now):
+            now += wait
+        times.append(round(now - 1_000.0, 3))
+    assert times == [0, 0, 1, 60, 60, 61]
+
+
+def test_a_window_that_is_full_for_long_ends_the_run_and_says_when(store: Store) -> None:
+    gate = LimitedGate(store.quotas, now=lambda: 1_000.0, sleep=lambda seconds: pytest.fail("it waits"))
+    gate.declare("one", Limits(calls=1, window=86_400.0))
+    with gate.call():
+        pass
+    with pytest.raises(VendorUnavailable, match="no call left until 1970-01-02T00:16:40"), gate.call():
+        pass

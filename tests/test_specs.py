@@ -11,9 +11,10 @@ import jsonschema
 import pytest
 
 from engine import check, plugins, settings, specs
+from engine.enrichment import Budget, Step
 from engine.errors import Place, SpecError
 from engine.plugins import Plugins
-from engine.specs import FieldRow, ProgramRow, QualifierColumn, QualifierRow, Rule, SpecErrors, Step
+from engine.specs import FieldRow, ProgramRow, QualifierColumn, QualifierRow, Rule, SpecErrors
 from tests.unit_helpers import raw_spec, shelf_plugins, write_spec
 
 WHOLE = """\
@@ -100,8 +101,8 @@ def test_a_whole_spec_becomes_plain_records(write: Write) -> None:
     assert (spec.name, spec.identity, spec.required) == ("expo-to-shelf", ("email", "name"), ("last_name",))
     assert spec.source.qualifiers == {"Heat": QualifierColumn("Type"), "Wants": QualifierColumn("Interests", ";")}
     assert (spec.source.columns["Badge #"], spec.source.event) == ("badge_id", "Expo")
-    assert spec.enrichment == (
-        Step("normalize", ("phone",), 0.5, 9, "lead.phone is blank", {"default_region": "NO"}),
+    assert spec.enrichment.steps == (
+        Step("normalize", "", ("phone",), 0.5, Budget(9), "lead.phone is blank", None, {"default_region": "NO"}),
     )  # fmt: skip
     assert (spec.destination.sync_mode, spec.matching) == ("manual", (Rule("email", "lead.email"),))
     assert spec.mapping.fields == (
@@ -141,7 +142,7 @@ def test_parts_may_be_files_and_mean_the_same(write: Write, tmp_path: Path) -> N
     for part in ("source", "enrichment", "matching", "mapping"):
         assert getattr(spec, part) == getattr(inline, part)
     assert spec.place("matching.0.by") == Place(str(tmp_path / "the.matching.yaml"), 5, 4)
-    assert spec.place("enrichment.0.use").path.endswith("the.enrichment.yaml")
+    assert spec.place("enrichment.steps.0.use").path.endswith("the.enrichment.yaml")
     (problem,) = [found for found in check.check(spec, shelf_plugins()) if "emial" in found.what]
     assert str(problem.where) == f"{tmp_path / 'the.mapping.yaml'}:4:3"
 

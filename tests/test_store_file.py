@@ -17,7 +17,6 @@ from engine.errors import EnvironmentFault
 from engine.migrations import APPLICATION_ID
 from engine.run import Run
 from engine.state import Store
-from engine.state.ledger import Reservation
 from tests.unit_helpers import shelf_plugins, write_csv, write_spec
 
 
@@ -157,48 +156,6 @@ def test_every_table_says_what_it_is_for_and_every_column_that_needs_it(store: S
                  "spec_digest", "matched_by"}  # fmt: skip
         bare += [f"{table}.{column}" for column in sorted(columns - documented - references - plain)]
     assert bare == []
-
-
-# The ledger ----------------------------------------------------------------------------------------------------------
-
-
-def test_an_answer_is_bought_once_and_used_until_it_expires(store: Store) -> None:
-    ledger = store.ledger
-    first = ledger.reserve("pdl", b"ada", "r1", None, 0.0)
-    assert first.call_id is not None
-    ledger.settle(first.call_id, "answered", {"title": "Buyer"}, 1.5, 100.0, 1.0)
-    assert ledger.reserve("pdl", b"ada", "r2", 0, 99.0) == Reservation(answer={"title": "Buyer"})
-    assert ledger.reserve("pdl", b"bo", "r1", None, 2.0).call_id is not None
-    assert ledger.reserve("other", b"ada", "r1", None, 2.0).call_id is not None
-    assert ledger.reserve("pdl", b"ada", "r3", None, 100.0).call_id is not None
-    assert ledger.totals("r1") == [("other", 1, 0, 0, 0.0), ("pdl", 2, 1, 0, 1.5)]
-
-
-def test_the_budget_counts_what_was_or_may_have_been_charged(store: Store) -> None:
-    ledger = store.ledger
-    states = ["answered", "unanswered", "void"]
-    for number, state in enumerate(states):
-        reserved = ledger.reserve("pdl", bytes([number]), "r1", 3, 0.0)
-        assert reserved.call_id is not None
-        ledger.settle(reserved.call_id, state, {"x": 1} if state == "answered" else None, 1.0, 9.0, 0.0)
-    assert ledger.reserve("pdl", b"next", "r1", 3, 0.0).call_id is not None
-    refused = ledger.reserve("pdl", b"one more", "r1", 3, 0.0)
-    assert (refused.call_id, refused.answer) == (None, None)
-    assert "budget of 3 calls" in refused.reason
-    assert ledger.reserve("pdl", bytes([0]), "r1", 3, 1.0).answer == {"x": 1}, "what was bought costs no budget"
-    assert ledger.reserve("pdl", b"one more", "r2", 3, 0.0).call_id is not None, "each run has its own budget"
-
-
-def test_calls_in_flight_at_a_kill_are_counted_as_possibly_charged(tmp_path: Path) -> None:
-    with Store(tmp_path / "state.db") as store:
-        for number in range(2):
-            assert store.ledger.reserve("pdl", bytes([number]), "r1", None, 0.0).call_id is not None
-    with Store(tmp_path / "state.db") as store:
-        assert store.ledger.close_open(5.0) == 2
-        assert store.ledger.close_open(6.0) == 0
-        assert store.ledger.totals() == [("pdl", 2, 0, 2, 0.0)]
-        again = store.ledger.reserve("pdl", bytes([0]), "r2", None, 7.0)
-        assert again.call_id is not None, "no answer came, so it may be asked again"
 
 
 def test_a_new_state_may_be_opened_by_several_processes_at_once(tmp_path: Path) -> None:

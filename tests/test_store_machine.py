@@ -107,13 +107,13 @@ class StoreMachine(RuleBasedStateMachine):
         self.store.queue.leads(self.run.integration_id, "captured", "a", limit, self.now, hold="enriching")
 
     @where("enriching")
-    @rule(fails=st.booleans(), found=st.booleans())
-    def enrichment_ends(self, fails: bool, found: bool) -> None:
+    @rule(found=st.booleans())
+    def enrichment_ends(self, found: bool) -> None:
         results = []
         for lead in self.of("enriching"):
             data = {"f": {**lead["fields"], "job_title": "Buyer"}, "q": lead["qualifiers"], "e": lead["events"]}
             values = [Value("job_title", "Buyer", "guess", at=self.now)] if found else []
-            results.append(Enriched(lead["lead"], data, values, failure=Failure("UNKNOWN", "x") if fails else None))
+            results.append(Enriched(lead["lead"], data, values))
         self.store.queue.save_enriched(self.run.id, results, self.now)
 
     @where("enriched")

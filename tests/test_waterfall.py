@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from tests.waterfall_helpers import Bed, Provider, hit
 
 from engine.adapters import EnrichAnswer, Finding
 from engine.errors import CredentialsError, NoAnswer, RetryLater, VendorUnavailable
+from tests.waterfall_helpers import Bed, Provider, hit
 
 ADA = {"first_name": "Ada", "last_name": "Quill", "company": "Brightloom"}
 
@@ -229,8 +230,10 @@ def test_a_call_without_an_answer_is_shown_as_possibly_charged_and_not_repeated_
 
 
 def test_an_answer_about_somebody_else_is_rejected_for_that_lead_alone(bed: Bed) -> None:
-    one = Provider("one", ["job_title"], lambda lead: hit(job_title="Buyer"), inputs=["email"],
-                   contradicts=lambda lead: "the answer is about another" if lead["last_name"] == "Brook" else "")  # fmt: skip
+    def contradicts(lead: Any) -> str:
+        return "the answer is about another" if lead["last_name"] == "Brook" else ""
+
+    one = Provider("one", ["job_title"], lambda lead: hit(job_title="Buyer"), inputs=["email"], contradicts=contradicts)
     shared = {"email": "desk@x.example"}
     bed.leads({**ADA, **shared}, {**ADA, **shared, "last_name": "Brook"})
     bed.run([{"use": "one"}], one)
@@ -258,6 +261,4 @@ def test_every_value_knows_the_call_it_came_from(bed: Bed) -> None:
     (value,) = bed.lead()["values"]
     assert (value["provider"], value["confidence"], value["cost"], value["path"]) == ("one", 0.8, 2.5, "data.city")
     assert value["at"] == bed.time
-    assert bed.sql(f"SELECT provider, outcome, lead_id FROM paid_calls WHERE id = {value['call']}") == [
-        ("one", "hit", 1)
-    ]
+    assert bed.sql("SELECT id, provider, outcome, lead_id FROM paid_calls") == [(value["call"], "one", "hit", 1)]

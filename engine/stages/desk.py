@@ -29,6 +29,7 @@ from engine.errors import (
     RunStopped,
     VendorUnavailable,
 )
+from engine.patience import Patience
 from engine.stages.base import Circumstances, InFlight
 from engine.stages.questions import Answered, Question, WaterfallStep, broken, checked, loaded, stored
 from engine.state.ledger import MILLION, Settlement, Wish
@@ -92,6 +93,7 @@ class Desk:
             max(1, min(limits.concurrency, MOST_PLACES)), f"enrich-{self.step.name}"
         )
         self._price = self.step.enricher.price
+        self._patience = Patience(self.run.now, fix="See whether the provider's limits fit your plan.")
 
     # From outside -----------------------------------------------------------------------------------------------
 
@@ -292,9 +294,15 @@ class Desk:
             deliveries.append((case, Answered(EnrichAnswer("error", detail=waited), case.call, now)))
             return
         if outcome == "throttled":
-            case.due = now + max(0.05, answer.after)
-            self._again(batch, case, settlements)
-            return
+            error = self._patience.judge(NotTaken(f"{self.step.name} asks to slow down"))
+            if isinstance(error, VendorUnavailable):
+                answer, outcome = EnrichAnswer("quota", detail=error.what), "quota"
+            else:
+                case.due = now + max(0.05, answer.after)
+                self._again(batch, case, settlements)
+                return
+        else:
+            self._patience.taken()
         if outcome in ("quota", "auth"):
             self._turn_off(answer.detail or outcome)
             if batch.kind == "ask":
@@ -336,6 +344,8 @@ class Desk:
     ) -> None:
         """What an error means for a whole call."""
         now = self.run.now()
+        if isinstance(error, EngineError):
+            error = self._patience.judge(error)
         after = error.after if isinstance(error, RetryLater) else 0.0
         if isinstance(error, (CredentialsError, VendorUnavailable)):
             self._turn_off(error.what, str(error))

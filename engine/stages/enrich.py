@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,7 +59,8 @@ class EnrichStage:
         if not self._going:
             return None
         moments = [desk.next_due for desk in self._desks.values()]
-        return min([*(moment for moment in moments if moment is not None), *(x.deadline for x in self._going.values())])
+        moments += [going.deadline for going in self._going.values()]
+        return min((moment for moment in moments if moment is not None and moment < math.inf), default=None)
 
     def step(self, *, flush: bool) -> bool:
         """Take up leads, hand out answers, ask what can be asked. Raises AbortRun."""
@@ -70,8 +73,10 @@ class EnrichStage:
     def settle(self) -> None:
         """Store the answers to the calls that have ended; leads whose way is not at its end start over another time."""
         for desk in self._desks.values():
-            for lead_id, answered in desk.settle():
-                self._go_on(lead_id, answered)
+            # What ends the run is known by now; what else is raised here would change nothing.
+            with suppress(AbortRun):
+                for lead_id, answered in desk.settle():
+                    self._go_on(lead_id, answered)
         self._save()
         if not self.in_flight and self._going:
             self._run.store.queue.delay(list(self._going), "captured", 0.0)
@@ -92,7 +97,8 @@ class EnrichStage:
         hold = "enriching" if self._desks else None
         leads = run.store.queue.leads(run.run.integration_id, "captured", run.account, room, run.now(), hold)
         refused = run.store.refusals.among({lead.id: lead.fields for lead in leads}) if self._desks else {}
-        until = run.now() + self._waterfall.spec.deadline
+        seconds = self._waterfall.spec.deadline
+        until = math.inf if seconds is None else run.now() + seconds
         for lead in leads:
             self._going[lead.id] = _OnTheWay(lead, self._waterfall.way(lead, refused.get(lead.id, "")), until)
             self._go_on(lead.id, None)
@@ -132,7 +138,9 @@ class EnrichStage:
     def _late(self) -> bool:
         """Let leads whose time is over go on with what they have."""
         now = self._run.now()
-        late = [lead_id for lead_id, going in self._going.items() if going.deadline <= now]
+        late = [
+            lead_id for lead_id, going in self._going.items() if going.deadline is not None and going.deadline <= now
+        ]
         for lead_id in late:
             going = self._going[lead_id]
             if going.asks is not None:

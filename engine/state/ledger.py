@@ -124,6 +124,7 @@ class Ledger:
         """
         day = utc_day(now)
         found = []
+        lost = self._lost(provider, wishes, now)
         with self._database.transaction() as db:
             spent = {
                 (period, whose): [int(calls), int(amount)]
@@ -135,7 +136,9 @@ class Ledger:
             }
             before = {key: list(value) for key, value in spent.items()}
             for wish in wishes:
-                refusal = _over(spent, budgets, run_id, day, wish) or self._lost(provider, wish, now)
+                refusal = _over(spent, budgets, run_id, day, wish)
+                if wish.request in lost:
+                    refusal = f"asked {UNANSWERED} times within a day without an answer"
                 if refusal:
                     found.append(Reservation(refusal=refusal))
                     continue
@@ -214,14 +217,22 @@ class Ledger:
             )
         ]  # fmt: skip
 
-    def _lost(self, provider: str, wish: Wish, now: float) -> str:
-        """Why a question that never gets an answer is left alone; a killed run's calls do not count."""
-        found = self._database.row(
-            "SELECT count(*) FROM paid_calls WHERE provider = ? AND request = ? AND state = 'unanswered'"
-            " AND outcome <> 'killed' AND opened_at > ?",
-            [provider, wish.request, now - _DAY],
-        )
-        return f"asked {UNANSWERED} times within a day without an answer" if found and found[0] >= UNANSWERED else ""
+    def _lost(self, provider: str, wishes: Sequence[Wish], now: float) -> set[bytes]:
+        """What never gets an answer and is left alone for a while; a killed run's calls do not count."""
+        lost: set[bytes] = set()
+        asked = [wish.request for wish in wishes]
+        for start in range(0, len(asked), 500):
+            some = asked[start : start + 500]
+            lost.update(
+                bytes(request)
+                for (request,) in self._database.rows(
+                    f"SELECT request FROM paid_calls WHERE provider = ? AND request IN ({marks(len(some))})"
+                    " AND state = 'unanswered' AND outcome <> 'killed' AND opened_at > ?"
+                    " GROUP BY request HAVING count(*) >= ?",
+                    [provider, *some, now - _DAY, UNANSWERED],
+                )
+            )
+        return lost
 
 
 def utc_day(now: float) -> str:
