@@ -61,8 +61,8 @@ class Enrichment:
     """A whole waterfall. `at` is where its steps stand in the spec, as a dotted path.
 
     deadline: seconds after which a lead goes on with what it has, None for no such. when: an expression; a lead for
-    which it is not true is asked of no provider. listen: the local address ("127.0.0.1:8790") that posted answers arrive at; callback_url:
-    the public address that leads there.
+    which it is not true is asked of no provider. listen: the local address ("127.0.0.1:8790") that posted answers
+    arrive at; callback_url: the public address that leads there.
     """
 
     steps: tuple[Step, ...] = ()

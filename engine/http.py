@@ -7,6 +7,7 @@ status says.
 
 from __future__ import annotations
 
+import logging
 import re
 import ssl
 import threading
@@ -26,6 +27,9 @@ from engine.errors import NoAnswer, RetryLater, SpecError
 from engine.limits import Gate, OpenGate
 from engine.pinning import PinnedHost, Resolve, resolve
 from engine.redaction import redact
+
+# It writes whole URLs at level INFO, and some providers want their key in the URL.
+logging.getLogger("httpx").disabled = True
 
 #: Names and values of headers as RFC 9110 has them, section 5.1 and 5.5; values may hold any character of Latin-1.
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

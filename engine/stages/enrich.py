@@ -138,9 +138,7 @@ class EnrichStage:
     def _late(self) -> bool:
         """Let leads whose time is over go on with what they have."""
         now = self._run.now()
-        late = [
-            lead_id for lead_id, going in self._going.items() if going.deadline is not None and going.deadline <= now
-        ]
+        late = [lead_id for lead_id, going in self._going.items() if going.deadline <= now]
         for lead_id in late:
             going = self._going[lead_id]
             if going.asks is not None:

@@ -56,7 +56,7 @@ class Waterfall:
         self.spec = spec
         self.steps = list(steps)
         self.verifiers = verifiers or {}
-        self._applies = applies
+        self.applies = applies
 
     @property
     def online(self) -> list[WaterfallStep]:
@@ -69,7 +69,7 @@ class Waterfall:
         fields = dict(lead.fields)
         captured = frozenset(name for name, value in fields.items() if value) | lead.edited
         state = _Lead(lead, fields, captured, stopped=refused, refused=bool(refused))
-        if not refused and self._applies is not None and not self._applies(fields, lead.qualifiers):
+        if not refused and self.applies is not None and not self.applies(fields, lead.qualifiers):
             state.stopped = "the condition of the waterfall is not true"
         again, rounds = True, 0
         while again and rounds < 2 * len(self.steps) + 2:  # a bound, whatever plugins answer
