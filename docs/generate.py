@@ -13,11 +13,14 @@ import inspect
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
+import generate_providers
+import generate_sessions
+from generate_tables import HEAD, inside, rows, table
 
 from engine import adapters, code_pages, code_texts, codes, errors, filters, hookspecs, limits, plugins, records, specs
 from engine.cli import build_cli
@@ -66,8 +69,10 @@ FILTER_EXAMPLES: Mapping[str, Sequence[str]] = {
 SHIPPED = (
     ("source", "csv"),
     ("source", "jsonl"),
-    ("enricher", "normalize"),
-    ("enricher", "email_domain"),
+    *(
+        ("enricher", name)
+        for name in ("normalize", "names", "company_names", "job_titles", "phones", "places", "emails", "email_domain")
+    ),
     ("enricher", "people_data_labs"),
     ("enricher", "http"),
     ("vendor", "marketo"),
@@ -86,32 +91,21 @@ def shown(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def cell(text: str) -> str:
-    """A text that may stand in a table."""
-    return " ".join(text.split()).replace("|", "\\|")
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    yield f"| {' | '.join(head)} |"
-    yield f"|{'---|' * len(head)}"
-    for row in rows:
-        yield f"| {' | '.join(cell(text) for text in row)} |"
-
-
 # Commands ---------------------------------------------------------------------------------------------------------
 
 
-def core_commands(group: click.Group, path: str = "engine") -> Iterator[tuple[str, click.Command]]:
-    """The commands of the core by their full names; those that plugins add are not ours to describe."""
+def commands_of(module: str, group: click.Group, path: str = "engine") -> Iterator[tuple[str, click.Command]]:
+    """The commands of a module by their full names."""
     for name, command in sorted(group.commands.items()):
-        if (getattr(command.callback, "__module__", "") or "").startswith("engine.cli"):
+        if (getattr(command.callback, "__module__", "") or "").startswith(module):
             yield f"{path} {name}", command
             if isinstance(command, click.Group):
-                yield from core_commands(command, f"{path} {name}")
+                yield from commands_of(module, command, f"{path} {name}")
 
 
-def commands() -> Iterator[str]:
-    for path, command in core_commands(build_cli()):
+def commands(module: str = "engine.cli") -> Iterator[str]:
+    """The commands of the core; those that plugins add are described on the plugins' pages."""
+    for path, command in commands_of(module, build_cli()):
         context = click.Context(command, info_name=path)
         yield from (f"### {path}", "", inspect.cleandoc(command.help or ""), "")
         yield from ("```text", " ".join([path, *command.collect_usage_pieces(context)]), "```", "")
@@ -180,7 +174,8 @@ def _attribute(item: ast.AnnAssign) -> tuple[str, str, str]:
 
 
 def interfaces() -> Iterator[str]:
-    for name in ("Context", "Adapter", "Source", "Enricher", "Vendor", "Examined", "Bulk", "EnrichAnswer", "Finding"):
+    for name in ("Context", "Inbox", "Adapter", "Source", "Vendor", "Examined", "Bulk", "Enricher", "Ask", "Inquiry",
+                 "EnrichAnswer", "Finding", "Price"):  # fmt: skip
         yield from _class(adapters, name)
     yield from _class(limits, "Limits")
     for name in ("RawLead", "Field", "Program", "Membership", "Member", "Decision", "Delivery", "Found", "Outcome",
@@ -196,77 +191,14 @@ def exceptions() -> Iterator[str]:
 
 # JSON Schemas -----------------------------------------------------------------------------------------------------
 
-_PLAIN = {"string": "text", "integer": "whole number", "boolean": "true or false", "object": "mapping", "array": "list"}
-
-
-def kind_of(schema: Mapping[str, Any], root: Mapping[str, Any]) -> str:
-    """A schema's type in words."""
-    if "$ref" in schema:
-        target = _resolved(schema, root)
-        return f"[{target['title'].lower()}](#{_anchor(target['title'])})"
-    if "const" in schema:
-        return f"always `{json.dumps(schema['const'])}`"
-    if "enum" in schema:
-        return "one of " + ", ".join(f"`{value}`" for value in schema["enum"])
-    for key in ("oneOf", "anyOf"):
-        if key in schema:
-            return ", or ".join(dict.fromkeys(kind_of(part, root) for part in schema[key]))
-    types = schema.get("type", "anything")
-    if types == "array" and "items" in schema:
-        return f"list of: {kind_of(schema['items'], root)}"
-    if types == "object" and isinstance(schema.get("additionalProperties"), Mapping):
-        return f"mapping of names to: {kind_of(schema['additionalProperties'], root)}"
-    return " or ".join(_PLAIN.get(name, name) for name in ([types] if isinstance(types, str) else types))
-
-
-def _resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
-    found: Any = root
-    for step in str(schema.get("$ref", "#")).split("/")[1:]:
-        found = found[step]
-    return found if "$ref" in schema else schema
-
-
-def _anchor(title: str) -> str:
-    return re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-")
-
-
-def rows(schema: Mapping[str, Any], root: Mapping[str, Any], at: str = "") -> Iterator[tuple[str, ...]]:
-    """A row for every field below a schema, depth first; what has a section of its own is only referred to."""
-    for name, given in schema.get("properties", {}).items():
-        if name == "$schema":
-            continue
-        described = {**_resolved(given, root), **given}
-        examples = ", ".join(f"`{json.dumps(value, ensure_ascii=False)}`" for value in described.get("examples", ()))
-        required = "required" if name in schema.get("required", ()) else ""
-        default = f"`{json.dumps(given['default'], ensure_ascii=False)}`" if "default" in given else required
-        text = f"**{described.get('title', name)}.** {described.get('description', '')}"
-        yield f"`{at}{name}`", kind_of(given, root), default, text, examples
-        if "$ref" not in given:
-            yield from _inside(given, root, f"{at}{name}.")
-
-
-def _inside(schema: Mapping[str, Any], root: Mapping[str, Any], at: str) -> Iterator[tuple[str, ...]]:
-    if "$ref" in schema:
-        return
-    yield from rows(schema, root, at)
-    for part in schema.get("oneOf", ()):
-        yield from _inside(part, root, at)
-    if isinstance(schema.get("additionalProperties"), Mapping):
-        yield from _inside(schema["additionalProperties"], root, f"{at}NAME.")
-    if "items" in schema:
-        yield from _inside(schema["items"], root, f"{at[:-1]}[].")
-
-
-_HEAD = ("key", "value", "default", "meaning", "example")
-
 
 def spec_reference() -> Iterator[str]:
     root = specs.schema("integration")
     sections = {"integration": root, **root["$defs"]}
     for schema in sections.values():
         yield from (f"### {schema['title']}", "", schema["description"], "")
-        found = list(rows(schema, root)) or list(_inside(schema, root, "."))
-        yield from table(_HEAD, found)
+        found = list(rows(schema, root)) or list(inside(schema, root, "."))
+        yield from table(HEAD, found)
         yield ""
 
 
@@ -289,7 +221,7 @@ def adapter_reference() -> Iterator[str]:
             forms = "`{env: NAME}`, `{file: path}` or `{keyring: SERVICE/NAME}`"
             yield from (f"Secrets, to be given as {forms}: {names}.", "")
         listed = list(rows(schema, schema))
-        yield from table(_HEAD, listed) if listed else ("It has no settings.",)
+        yield from table(HEAD, listed) if listed else ("It has no settings.",)
         yield ""
 
 
@@ -357,6 +289,9 @@ PARTS: Mapping[str, Callable[[], Iterator[str]]] = {
     "lead-fields": lead_fields,
     "notices": notice_codes,
     "specs": spec_reference,
+    **generate_providers.PARTS,
+    **generate_sessions.PARTS,
+    "provider-commands": lambda: commands("engine_enrichers"),
 }
 
 

@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import orjson
 from engine import specs
 from engine.adapters import Context, Vendor
 from engine.errors import NotTaken, RetryLater, SpecError, VendorUnavailable
-from engine.limits import LimitedGate, OpenGate
+from engine.limits import Gate, LimitedGate, OpenGate
 from engine.plugins import Plugins, build
 from engine.prepare import BUSY
 from engine.records import Field
@@ -42,6 +42,16 @@ class Connection:
     store: Store | None
     keep: float
     now: Callable[[], float]
+    sleep: Callable[[float], None] = time.sleep
+    folder: Path = field(default_factory=Path)
+
+    def context(self, config: Mapping[str, Any], where: str, **gate_settings: Any) -> tuple[Context, Gate]:
+        """What a further adapter is handed, whose `config` stands at `where` in the spec."""
+        gate: Gate = OpenGate()
+        if self.store:
+            gate = LimitedGate(self.store.quotas, now=self.now, sleep=self.sleep, **gate_settings)
+        secrets = ReferredSecrets(config, self.folder, where=where, sleep=self.sleep)
+        return Context(self.now, self.sleep, self.folder, gate, secrets=secrets), gate
 
     def fields(self, kind: FieldKind = "fields", *, refresh: bool = False) -> tuple[Sequence[Field], float]:
         """The vendor's field list and its age in seconds, from the state while it is good; `refresh` reads it anew.
@@ -103,7 +113,7 @@ def opened(
         if isinstance(gate, LimitedGate):
             gate.declare(vendor.account, vendor.limits)
         try:
-            yield Connection(vendor, store, keep, now)
+            yield Connection(vendor, store, keep, now, sleep, folder)
         except RetryLater as error:
             raise VendorUnavailable(
                 f"{vendor.name} cannot be reached: {error.what}",

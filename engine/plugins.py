@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
@@ -172,8 +173,11 @@ def _unusable(adapter: Any, base: type[Adapter]) -> str:
         return f"{adapter.__name__} has no {' and no '.join(missing)}"
     if adapter.api_version != API_VERSION:
         return f"{adapter.name} is written for adapter interface {adapter.api_version}, this engine has {API_VERSION}"
+    schema = inspect.getattr_static(adapter, "config_schema")
+    if not isinstance(schema, Mapping):
+        return ""  # made when it is asked for: a plugin may bring many adapters, and a run needs few of them
     try:
-        jsonschema.Draft202012Validator.check_schema(adapter.config_schema)
+        jsonschema.Draft202012Validator.check_schema(schema)
     except jsonschema.SchemaError as error:
         return f"{adapter.name}: config_schema is no valid JSON Schema: {error.message}"
     return ""

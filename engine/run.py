@@ -6,12 +6,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from engine import check
 from engine.adapters import Adapter, Context, Source, Vendor
+from engine.callbacks import CallbackServer
 from engine.codes import NOTICES
 from engine.errors import AbortRun, EngineError, RunStopped, SpecError
 from engine.limits import LimitedGate
@@ -61,6 +62,24 @@ class Summary:
 Progress = Callable[["Run"], None]
 
 
+def source_of(integration: Integration, plugins: Plugins, path: str | None, context: Context) -> Source:
+    """The source that a run reads: the file at `path` (from the working folder), or the spec's own.
+
+    Raises SpecError, EnvironmentFault.
+    """
+    spec = integration.source
+    if not (path or spec.path):
+        raise SpecError(
+            "no source file is given",
+            where=integration.place("source"),
+            fix="Name it: `engine run SPEC FILE`, or `-` for standard input, or `source.path` in the spec.",
+        )
+    adapter = plugins.source(spec.use)
+    config = resolve(spec.config, adapter.secrets, integration.folder, where="source.config", place=integration.place)
+    folder = Path.cwd() if path else integration.folder
+    return build(adapter, {**config, "path": path or spec.path}, replace(context, folder=folder))
+
+
 @dataclass
 class Run:
     """One run of an integration on a state. `go()` does it all and returns the summary.
@@ -87,6 +106,7 @@ class Run:
     circumstances: Circumstances | None = None
     source: Source | None = None
     _adapters: list[Adapter] = field(default_factory=list)
+    _inbox: CallbackServer | None = None
 
     @property
     def tallies(self) -> Tallies:
@@ -100,6 +120,8 @@ class Run:
             self.prepare()
             return self._opened()
         finally:
+            if self._inbox:
+                self._inbox.close()
             for adapter in self._adapters:
                 adapter.close()
             self.store.database.release()
@@ -142,14 +164,12 @@ class Run:
 
     # What a run is made of --------------------------------------------------------------------------------------
 
-    def _context(
-        self, config: Mapping[str, Any], where: str, folder: Path | None = None, **gate_settings: Any
-    ) -> tuple[Context, LimitedGate]:
+    def _context(self, config: Mapping[str, Any], where: str, **gate_settings: Any) -> tuple[Context, LimitedGate]:
         """What an adapter is handed whose `config` stands at `where` in the spec."""
         own = self.integration.folder
         gate = LimitedGate(self.store.quotas, now=self.now, sleep=self._sleep, tell=self._tell, **gate_settings)
         secrets = ReferredSecrets(config, own, where=where, sleep=self._sleep)
-        return Context(self.now, self._sleep, folder or own, gate, secrets=secrets), gate
+        return Context(self.now, self._sleep, own, gate, secrets=secrets), gate
 
     def _tell(self, text: str) -> None:
         """What a gate has to say to people."""
@@ -162,20 +182,8 @@ class Run:
             raise RunStopped("the run is being stopped", after=0.0)
 
     def _source(self) -> Source:
-        spec = self.integration.source
-        path = self.path or spec.path
-        if not path:
-            raise SpecError(
-                "no source file is given",
-                where=self.integration.place("source"),
-                fix="Name it: `engine run SPEC FILE`, or `-` for standard input, or `source.path` in the spec.",
-            )
-        folder = Path.cwd() if self.path else self.integration.folder
-        adapter = self.plugins.source(spec.use)
-        config = resolve(
-            spec.config, adapter.secrets, self.integration.folder, where="source.config", place=self.integration.place
-        )
-        source = build(adapter, {**config, "path": path}, self._context(spec.config, "source.config", folder)[0])
+        context = self._context(self.integration.source.config, "source.config")[0]
+        source = source_of(self.integration, self.plugins, self.path, context)
         self._adapters.append(source)
         column_plan(self.integration, source.columns())
         return source
@@ -198,11 +206,18 @@ class Run:
 
     def _waterfall(self) -> Waterfall:
         assert self.circumstances is not None  # noqa: S101 - set before the stages are made
-        maker = WaterfallMaker(self.circumstances, self.integration, self.plugins, self._context)
+        spec = self.integration.enrichment
+        maker = WaterfallMaker(self.integration, self.plugins, self._context)
+        if spec.listen:
+            self._inbox = CallbackServer(self.store.callbacks, spec.listen, spec.callback_url, self.now)
+            maker.inbox = self._inbox
         try:
-            return maker.make()
+            waterfall = maker.make(self.circumstances)
         finally:
             self._adapters += maker.made
+        if self._inbox:
+            self._inbox.start([step.enricher for step in waterfall.online])
+        return waterfall
 
     # Driving ----------------------------------------------------------------------------------------------------
 
@@ -334,20 +349,7 @@ class Run:
             totals=totals,
             written=self.store.reports.written(self.integration.name),
             enriched=self.store.reports.enriched(self.integration.name),
-            paid=[
-                {
-                    "provider": each.provider,
-                    "calls": each.calls,
-                    "answered": each.answered,
-                    "possibly_charged": each.unanswered,
-                    "pending": each.pending,
-                    "cost": each.cost,
-                    "amount": each.amount,
-                    "possible_amount": each.possible,
-                    "currency": each.currency,
-                }
-                for each in self.store.ledger.totals(run.id)
-            ],
+            paid=self.store.provider_stats.paid(run.id),
             notes=tuple(self.circumstances.notes),
         )
         self._observe(lambda: self.plugins.manager.hook.run_finished(summary=summary.as_json()))

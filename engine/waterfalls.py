@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from engine import check
 from engine.adapters import Adapter, Context, Enricher, Inbox, NoInbox
 from engine.enrichment import Step
 from engine.errors import SpecError
 from engine.expressions import function, parse
-from engine.limits import LimitedGate
+from engine.limits import Gate, LimitedGate
 from engine.plugins import Plugins, build
 from engine.settings import resolve
 from engine.specs import Integration
@@ -24,41 +25,48 @@ _NEVER = 2**31
 
 @dataclass
 class WaterfallMaker:
-    """Makes the waterfall. `context` hands out what an adapter gets; `made` are the enrichers, to be closed."""
+    """Makes the waterfall. `context` hands out what an adapter gets; `made` are the enrichers, to be closed.
 
-    circumstances: Circumstances
+    resolved: gives a step's settings, from the step and the place of its config in the spec.
+    """
+
     integration: Integration
     plugins: Plugins
-    context: Callable[..., tuple[Context, LimitedGate]]
+    context: Callable[..., tuple[Context, Gate]]
     inbox: Inbox = field(default_factory=NoInbox)
     made: list[Adapter] = field(default_factory=list)
+    resolved: Callable[[Step, str], Mapping[str, Any]] | None = None
 
-    def make(self) -> Waterfall:
+    def make(self, circumstances: Circumstances) -> Waterfall:
         """Raises SpecError where a setting is wrong or a budget cannot be held, EnvironmentFault."""
         spec = self.integration.enrichment
-        steps = [self._step(step, f"{spec.at}.{index}") for index, step in enumerate(spec.steps)]
+        steps = [self.step(step, f"{spec.at}.{index}") for index, step in enumerate(spec.steps)]
         verifiers = {
             name: [
-                self._step(step, f"enrichment.fields.{name}.verify.{index}") for index, step in enumerate(policy.verify)
+                self.step(step, f"enrichment.fields.{name}.verify.{index}") for index, step in enumerate(policy.verify)
             ]
             for name, policy in spec.fields.items()
         }
-        waterfall = Waterfall(self.circumstances, spec, steps, verifiers, self._condition(spec.when))
+        waterfall = Waterfall(circumstances, spec, steps, verifiers, self._condition(spec.when))
         self._check_prices(waterfall)
         return waterfall
 
-    def _step(self, spec: Step, at: str) -> WaterfallStep:
+    def step(self, spec: Step, at: str) -> WaterfallStep:
+        """One step with its enricher, which stands at `at` in the spec. Raises SpecError, EnvironmentFault."""
         adapter = self.plugins.enricher(spec.use)
         where = f"{at}.config"
-        config = resolve(
-            spec.config, adapter.secrets, self.integration.folder, where=where, place=self.integration.place
-        )
+        config = (self.resolved or self._resolved)(spec, where)
         context, gate = self.context(spec.config, where, trip_after=_NEVER)
         context = replace(context, min_confidence=spec.min_confidence, inbox=self.inbox)
         enricher: Enricher = build(adapter, config, context)
         self.made.append(enricher)
-        gate.declare(f"enricher:{enricher.account}", enricher.limits)
+        if isinstance(gate, LimitedGate):
+            gate.declare(f"enricher:{enricher.account}", enricher.limits)
         return WaterfallStep(spec, enricher, self._condition(spec.when))
+
+    def _resolved(self, spec: Step, where: str) -> Mapping[str, Any]:
+        secrets = self.plugins.enricher(spec.use).secrets
+        return resolve(spec.config, secrets, self.integration.folder, where=where, place=self.integration.place)
 
     def _condition(self, text: str) -> Condition | None:
         names = check.names_of(self.integration, self.plugins)

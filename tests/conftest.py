@@ -52,6 +52,34 @@ FIELDS = {
     },
 }
 
+#: People Data Labs' fields by what they are here: first those that it writes with capitals where it is asked to.
+TITLED = {
+    "first_name": "first_name",
+    "last_name": "last_name",
+    "job_title": "job_title",
+    "job_company_name": "company",
+    "job_company_industry": "industry",
+    "location_locality": "city",
+    "location_region": "state",
+    "location_country": "country",
+}
+PLAIN = {
+    "work_email": "email",
+    "mobile_phone": "mobile_phone",
+    "linkedin_url": "linkedin_url",
+    "job_company_website": "company_domain",
+    "job_company_size": "company_size",
+}
+#: Its error types by the case of the recording.
+ERRORS = {
+    "rate_limit_error": "throttled",
+    "payment_required": "quota",
+    "authentication_error": "auth",
+    "not_found": "miss",
+    "invalid_request_error": "bad_request",
+    "api_error": "error",
+}
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--torture", action="store_true", help="also run the tests marked torture")
@@ -127,7 +155,8 @@ class Bench:
         return self._box("pardot", PardotSandbox, seed)
 
     def provider(self, **seed: Any) -> ProviderSandbox:
-        return self._box("provider", ProviderSandbox, seed)
+        """The providers' sandbox; people, credits and faults as People Data Labs has them."""
+        return self._box("provider", ProviderSandbox, _as_provided(seed))
 
     def _box(self, name: str, kind: Any, seed: Mapping[str, Any]) -> Any:
         if name not in self._boxes:
@@ -195,7 +224,8 @@ class Bench:
 
     def provider_step(self, **changes: Any) -> dict[str, Any]:
         """An enrichment step that asks the paid provider."""
-        config = {"base_url": self.provider().url, "api_key": {"file": "key"}, **changes.pop("config", {})}
+        url = f"{self.provider().url}/people_data_labs"
+        config = {"base_url": url, "api_key": {"file": "key"}, **changes.pop("config", {})}
         return {"use": "people_data_labs", "config": config, **changes}
 
     # Running ----------------------------------------------------------------------------------------------------
@@ -271,6 +301,27 @@ class Bench:
                 ends = ("duplicate", "presync", "cleared", "failed", "ignored", "suppressed")
                 assert totals["captured"] == sum(totals[end] for end in ends), totals
         return totals
+
+
+def _as_provided(seed: Mapping[str, Any]) -> dict[str, Any]:
+    """A seed in People Data Labs' words (all in small letters, unless asked for otherwise) as the sandbox takes it."""
+    made = dict(seed)
+    if "people" in seed:
+        made["people"] = [
+            {
+                **{ours: str(person[theirs]).title() for theirs, ours in TITLED.items() if person.get(theirs)},
+                **{ours: person[theirs] for theirs, ours in PLAIN.items() if person.get(theirs)},
+                "confidence": person.get("likelihood", 7) / 10,
+            }
+            for person in seed["people"]
+        ]
+    if "credits" in seed:
+        made["credits"] = {"people_data_labs": seed["credits"]}
+    if "faults" in seed:
+        made["faults"] = [
+            {**fault, "error": ERRORS[fault["error"]]} if "error" in fault else fault for fault in seed["faults"]
+        ]
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -48,8 +48,10 @@ def module_at(path: Path) -> ModuleType:
 
 
 @pytest.fixture(scope="module")
-def generate() -> ModuleType:
-    return module_at(ROOT / "docs/generate.py")
+def generate() -> Iterator[ModuleType]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "docs"))
+        yield module_at(ROOT / "docs/generate.py")
 
 
 # Generated parts --------------------------------------------------------------------------------------------------
@@ -68,13 +70,10 @@ def test_a_stale_part_is_named_and_written_anew(
     assert generate.main(["--check"]) == 1
     assert "docs/page.md" in capsys.readouterr().out
     assert "old" in page.read_text(), "a check writes nothing"
-    assert generate.main([]) == 0
-    assert generate.main(["--check"]) == 0
+    assert generate.main([]) == generate.main(["--check"]) == 0
     text = page.read_text()
-    assert text.startswith("before\n")
-    assert text.endswith("\nafter\n")
-    assert "`first_name`" in text
-    assert "old" not in text
+    assert text.startswith("before\n") and text.endswith("\nafter\n")
+    assert "`first_name`" in text and "old" not in text
 
 
 def test_the_width_of_the_terminal_changes_nothing(generate: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -396,5 +395,6 @@ def test_the_distribution_that_is_shown_names_the_plugin(package: Path) -> None:
 def test_pages_hold_no_private_address(page: Path) -> None:
     text = page.read_text("utf-8")
     for address in re.findall(r"[\w.+-]+@([\w-]+(?:\.[\w-]+)+)", text):
-        assert re.search(r"(^|\.)example(\.|$)", address), f"{named(page)} names an address at {address}"
+        # domain.com: what a vendor answers with in place of an address.
+        assert re.search(r"(^|\.)example(\.|$)|^domain\.com$", address), f"{named(page)} names an address at {address}"
     assert not re.search(r"(?<![\w.])/(?:home|root|work|tmp|Users)/", text), f"{named(page)} names a path of a machine"

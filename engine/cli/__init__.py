@@ -21,13 +21,14 @@ def cli() -> None:
 
 def build_cli() -> click.Group:
     """The command line with the subcommands of the core and of every plugin."""
-    from engine.cli import author, connection, explain, operate, reconcile
+    from engine.cli import author, connection, enrich, explain, operate, reconcile
 
     for command in (
         operate.run,
         operate.status,
         operate.release,
         reconcile.reconcile,
+        enrich.enrich,
         explain.explain,
         connection.doctor,
         connection.fields,

@@ -103,11 +103,16 @@ def plugins(as_json: bool) -> None:
 @click.option("--seed", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="A YAML or JSON file with what the sandbox holds at the start, or a CSV of its people.")  # fmt: skip
 def sandbox(name: str, port: int, seed: Path | None) -> None:
-    """Start the local sandbox of the vendor or enricher NAME, and keep it until Ctrl-C."""
+    """Start the local sandbox of the vendor or enricher NAME, and keep it until Ctrl-C.
+
+    NAME may also be that of a sandbox which several enrichers share.
+    """
     from engine.testing.seeds import read_seed
 
     loaded = plugin_loader.load()
-    adapter: Any = loaded.enrichers[name] if name in loaded.enrichers else loaded.vendor(name)
+    sharing = {enricher.sandbox_name: enricher for enricher in loaded.enrichers.values() if enricher.sandbox_name}
+    found = {**sharing, **loaded.enrichers}.get(name)
+    adapter: Any = loaded.vendor(name) if found is None else found
     if not hasattr(adapter, "sandbox"):
         raise SpecError(f"{name} ships no sandbox")
     try:

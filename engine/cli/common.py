@@ -77,6 +77,18 @@ def counted(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
+def money(amount: float, currency: str) -> str:
+    """An amount with its currency; below a unit with as many places as it needs, four at most."""
+    text = f"{amount:,.2f}" if abs(amount) >= 1 or round(amount, 2) == round(amount, 4) else f"{amount:,.4f}"
+    return f"{text} {currency}"
+
+
+def priced(cost: float, amount: float, currency: str) -> str:
+    """What something costs: in credits, and in money where the price is known."""
+    credits = f"{cost:,.10g} credit" + ("" if cost == 1 else "s")
+    return f"{credits}, {money(amount, currency)}" if currency else credits
+
+
 def print_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
     sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode() + "\n")
 

@@ -12,17 +12,22 @@ from rich.markup import escape
 from rich.table import Table
 
 from engine import plugins as plugin_loader
-from engine.adapters import Examined, Vendor
+from engine.adapters import Enricher, Examined, Vendor
 from engine.cli.common import console, counted, json_option, print_json, state_option, table
-from engine.connection import REACH, opened, target
+from engine.connection import REACH, Connection, opened, target
 from engine.errors import AbortRun, CredentialsError, RetryLater, VendorUnavailable
 from engine.expressions import suggestion
 from engine.filters import fold
+from engine.plugins import Plugins
 from engine.records import Field
 from engine.redaction import without_secrets
+from engine.specs import Integration
+from engine.waterfalls import WaterfallMaker
 
 #: The point of an examination that is about the credentials.
 SIGNED_IN = "signed in"
+#: Of a provider that has no call for it that is free.
+_NOT_FREE = "it cannot be examined without buying something"
 _MARKS: Mapping[bool | None, str] = {True: "[green]✓[/green]", False: "[red]✗[/red]", None: "[dim]–[/dim]"}
 
 
@@ -33,28 +38,63 @@ _MARKS: Mapping[bool | None, str] = {True: "[green]✓[/green]", False: "[red]�
 def doctor(spec_or_vendor: str, state: Path, as_json: bool) -> None:
     """Examine the connection of SPEC_OR_VENDOR to its vendor, point by point, without writing anything there.
 
+    Of an integration, each provider of its waterfall is examined too, by calls that cost nothing.
     SPEC_OR_VENDOR is an integration, or the name of an installed vendor whose settings are in the environment
     (MARKETO_BASE_URL, MARKETO_CLIENT_ID and so on). Exit code: 0 all is well, 1 a point failed, 4 the credentials are
     refused, 5 the vendor cannot be reached.
     """
     loaded = plugin_loader.load()
-    with opened(target(spec_or_vendor, loaded), loaded, state) as connection:
+    meant = target(spec_or_vendor, loaded)
+    with opened(meant, loaded, state) as connection:
         vendor = connection.vendor
         points, exit_code = _examine(vendor)
+        asked = _examine_enrichers(connection, meant, loaded) if isinstance(meant, Integration) else []
+        exit_code = max([exit_code, *(code for _, _, code in asked)])
         if as_json:
             print_json({"schema_version": 1, "vendor": vendor.name, "account": vendor.account,
-                        "exit_code": exit_code, "points": [asdict(point) for point in points]})  # fmt: skip
+                        "exit_code": exit_code, "points": [asdict(point) for point in points],
+                        "enrichers": [{"name": name, "points": [asdict(point) for point in found]}
+                                      for name, found, _ in asked]})  # fmt: skip
         else:
             console().print(f"[bold]{escape(vendor.name)}[/bold]  {escape(vendor.account)}")
             console().print(_points(points))
+            for name, found, _ in asked:
+                console().print(f"[bold]{escape(name)}[/bold]  enrichment")
+                console().print(_points(found))
+                points = [*points, *found]
             click.echo(_verdict(points))
     sys.exit(exit_code)
 
 
-def _examine(vendor: Vendor) -> tuple[list[Examined], int]:
+def _examine_enrichers(
+    connection: Connection, integration: Integration, loaded: Plugins
+) -> list[tuple[str, list[Examined], int]]:
+    """Each enricher that makes calls, once a configuration, with its points and its exit code."""
+    maker = WaterfallMaker(integration, loaded, connection.context)
+    found: list[tuple[str, list[Examined], int]] = []
+    seen: list[tuple[str, object]] = []
+    for at, step in integration.enrichment.placed():
+        if (step.use, step.config) in seen or not loaded.enricher(step.use).online:
+            continue
+        seen.append((step.use, step.config))
+        try:
+            enricher = maker.step(step, at).enricher
+        except AbortRun as error:
+            detail = ": ".join(part for part in (error.what, error.why) if part)
+            found.append((step.use, [Examined("settings", ok=False, detail=detail, fix=error.fix)], error.exit_code))
+            continue
+        try:
+            points, exit_code = _examine(enricher)
+        finally:
+            enricher.close()
+        found.append((enricher.name, points or [Examined("account", ok=None, detail=_NOT_FREE)], exit_code))
+    return found
+
+
+def _examine(adapter: Vendor | Enricher) -> tuple[list[Examined], int]:
     """The points and the exit code; where the examination could not begin, the one point that says why."""
     try:
-        points = list(vendor.examine())
+        points = list(adapter.examine())
     except (AbortRun, RetryLater) as error:
         exit_code = error.exit_code if isinstance(error, AbortRun) else VendorUnavailable.exit_code
         kinds = {CredentialsError.exit_code: SIGNED_IN, VendorUnavailable.exit_code: "connection"}

@@ -1,13 +1,17 @@
-"""engine explain: the page of a code, in the terminal."""
+"""engine explain: the page of a code, or the way of a lead's values, in the terminal."""
 
 from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
 
 import click
 from rich.markup import escape
 from rich.table import Table
 
 from engine import plugins as plugin_loader
-from engine.cli.common import console, table
+from engine.cli.common import console, integration_option, json_option, print_json, state_option, table
+from engine.cli.explain_lead import explain_lead
 from engine.code_pages import Page, aligned, names, pages
 from engine.codes import CODES, NOTICES
 from engine.errors import SpecError
@@ -15,20 +19,35 @@ from engine.expressions import suggestion
 
 
 @click.command()
-@click.argument("code")
-def explain(code: str) -> None:
-    """Explain a CODE: what it means, who fixes it and how.
+@click.argument("code_or_lead")
+@click.option("--lead", is_flag=True, help="Mean a lead, where there is a code of that name as well.")
+@integration_option
+@state_option
+@json_option
+def explain(code_or_lead: str, lead: bool, integration: str | None, state: Path, as_json: bool) -> None:
+    """Explain a code, or where each value of a lead came from and went to.
 
-    CODE is that of a failure (NO_TAG_MAPPING), of a notice (VALUE_TRUNCATED), or a vendor's own (1007).
+    A code is that of a failure (NO_TAG_MAPPING), of a notice (VALUE_TRUNCATED), or a vendor's own (1007): what it
+    means, who fixes it and how. Any other word is a lead's number, address or key: for each field the captured cell,
+    what normalisation and enrichment made of it, what was edited, and the vendor's field.
     """
     vendors = {name: vendor.codes for name, vendor in plugin_loader.load().vendors.items()}
-    found = pages(code, vendors)
-    if not found:
-        hint = suggestion(code.upper(), names(vendors))
-        listed = f"Failures: {', '.join(CODES)}. Notices: {', '.join(NOTICES)}. Or a vendor's own code."
-        raise SpecError(f"there is no code {code!r}", fix=hint or listed)
-    for page in found:
-        _print(page)
+    found = [] if lead else pages(code_or_lead, vendors)
+    if found:
+        if as_json:
+            print_json({"schema_version": 1, "pages": [asdict(page) for page in found]})
+            return
+        for page in found:
+            _print(page)
+        return
+    if (state.exists() or lead) and explain_lead(code_or_lead, state, integration, as_json=as_json):
+        return
+    if lead:
+        raise SpecError(f"there is no lead {code_or_lead!r}", fix="Give its number, address or key.")
+    hint = suggestion(code_or_lead.upper(), names(vendors))
+    listed = f"Failures: {', '.join(CODES)}. Notices: {', '.join(NOTICES)}. Or a vendor's own code."
+    what = "code and no lead" if state.exists() else "code"
+    raise SpecError(f"there is no {what} {code_or_lead!r}", fix=hint or listed)
 
 
 def _print(page: Page) -> None:

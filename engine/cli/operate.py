@@ -8,7 +8,7 @@ import shlex
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -27,6 +27,8 @@ from engine.cli.common import (
     existing_store,
     integration_option,
     json_option,
+    money,
+    priced,
     print_json,
     state_option,
     table,
@@ -108,14 +110,29 @@ def report(summary: Summary, store: Store, *, as_json: bool, again: str) -> None
         f" {done['sent']} leads sent, {done['members']} memberships given, {done['unchanged']} unchanged"
     )
     for paid in summary.paid:
-        lost = f", {paid['possibly_charged']} possibly charged" if paid["possibly_charged"] else ""
-        out.print(f"  {paid['provider']}: {paid['calls']} paid calls, cost {paid['cost']:g}{lost}")
+        out.print(f"  {paid_line(paid)}", markup=False)
     print_totals(summary.totals, summary.written)
     if groups:
         print_groups(groups)
     for note in summary.notes:
         out.print(f"note: {note}", markup=False)
     _next_commands(summary, store, again)
+
+
+def paid_line(paid: Mapping[str, Any]) -> str:
+    """What a run used of one provider: calls, credits and money, what is still open, and what was spared."""
+    calls, currency = paid["calls"], paid["currency"]
+    parts = [counted(calls, "call"), priced(paid["cost"], paid["amount"], currency)] if calls else ["no call"]
+    if paid["possibly_charged"]:
+        parts.append(f"{paid['possibly_charged']} possibly charged")
+    if paid["pending"]:
+        parts.append(f"{paid['pending']} pending")
+    if paid["possible_amount"]:
+        parts.append(f"at most {money(paid['possible_amount'], currency)} more")
+    if paid["reused"]:
+        saved = priced(paid["saved_cost"], paid["saved_amount"], currency)
+        parts.append(f"{counted(paid['reused'], 'answer')} used again ({saved} saved)")
+    return f"{paid['provider']}: {', '.join(parts)}"
 
 
 def _next_commands(summary: Summary, store: Store, again: str) -> None:
@@ -254,17 +271,20 @@ def demo(folder: Path, state: Path, quiet: bool) -> None:
     summaries: list[tuple[Summary, list[reconciling.Group]]] = []
     sandboxes: list[Any] = []
     try:
-        for adapter in [*loaded.vendors.values(), *loaded.enrichers.values()]:
+        adapters: dict[str, Any] = dict(loaded.vendors)
+        for name, enricher in loaded.enrichers.items():
+            adapters.setdefault(enricher.sandbox_name or name, enricher)
+        for name, adapter in adapters.items():
             if not hasattr(adapter, "sandbox"):
                 continue
             try:
-                seed = folder / f"{adapter.name}.seed.json"
+                seed = folder / f"{name}.seed.json"
                 box = adapter.sandbox(seed=json.loads(seed.read_text("utf-8")) if seed.exists() else None).start()
             except NotImplementedError:  # not every vendor and provider ships one
                 continue
             sandboxes.append(box)
             os.environ.update(box.environment())
-            click.echo(f"sandbox of {adapter.name} at {box.url}")
+            click.echo(f"sandbox of {name} at {box.url}")
         with Store(state) as store:
             for path in paths:
                 summary = execute(Run(specs.load(path), store, loaded), quiet=quiet)
@@ -273,6 +293,9 @@ def demo(folder: Path, state: Path, quiet: bool) -> None:
         for box in sandboxes:
             box.stop()
     _demo_table(summaries)
+    for summary, _ in summaries:
+        if summary.status == "aborted":
+            click.echo(f"error: {summary.integration}: {summary.message}", err=True)
     click.echo("next:")
     for line in (
         f"engine status --state {state} --integration {summaries[0][0].integration}",
@@ -286,13 +309,18 @@ def demo(folder: Path, state: Path, quiet: bool) -> None:
 
 def _demo_table(summaries: list[tuple[Summary, list[reconciling.Group]]]) -> None:
     made = table("", *(f"#{summary.integration}" for summary, _ in summaries))
-    rows: dict[str, list[int]] = {}
+    rows: dict[str, Sequence[int | str]] = {}
     for name in ("captured", "duplicate", "cleared", "failed", "presync"):
         rows[name] = [summary.totals[name] for summary, _ in summaries]
     rows["enriched"] = [max(summary.enriched.values(), default=0) for summary, _ in summaries]
     for name in ("created", "updated", "memberships"):
         rows[name] = [summary.written[name] for summary, _ in summaries]
     rows["paid calls"] = [sum(paid["calls"] for paid in summary.paid) for summary, _ in summaries]
+    for currency in sorted({paid["currency"] for summary, _ in summaries for paid in summary.paid} - {""}):
+        spent = [
+            sum(paid["amount"] for paid in summary.paid if paid["currency"] == currency) for summary, _ in summaries
+        ]
+        rows[f"paid, {currency}"] = [f"{amount:.2f}" for amount in spent]
     for code in sorted({group.code.name for _, groups in summaries for group in groups}):
         counts = [sum(group.leads for group in groups if group.code.name == code) for _, groups in summaries]
         rows[f"failed: {code}"] = counts

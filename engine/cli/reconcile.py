@@ -21,6 +21,7 @@ from engine.cli.common import (
     state_option,
     where_options,
 )
+from engine.cli.fix import fix
 from engine.cli.operate import print_groups, print_totals, run_again
 from engine.codes import code as code_named
 from engine.errors import SpecError
@@ -30,6 +31,9 @@ from engine.stages import reconcile as reconciling
 @click.group()
 def reconcile() -> None:
     """Every lead is Pre-Sync, Cleared or Failed: see why leads failed, and send them again."""
+
+
+reconcile.add_command(fix)
 
 
 @reconcile.command("list")
@@ -66,6 +70,7 @@ def list_(code: str | None, ignored: bool, integration: str | None, state: Path,
         click.echo("next:")
         click.echo(f"  engine reconcile list{where} --group CODE     # the leads of a group")
         click.echo(f"  engine reconcile show{where} LEAD             # everything about one lead")
+        click.echo(f"  engine reconcile fix{where} LEAD FIELD=VALUE  # correct a lead by hand, for good")
         click.echo(f"  engine reconcile retry{where} --group CODE    # send a group again, with the spec as it is now")
         click.echo(f"  engine reconcile ignore{where} LEAD           # leave a lead as it is")
 
@@ -97,15 +102,21 @@ def _when(moment: float | None) -> str:
 def _print_story(story: dict[str, Any]) -> None:
     click.echo(f"lead {story['lead']}  {story['key']}  {story['status']}")
     enriched = {value["field"]: value for value in story["values"]}
+    edits = story["edits"]
     click.echo("fields")
     for field, value in sorted(story["fields"].items()):
         origin = enriched.get(field)
         source = "captured"
-        if origin:
+        if field in edits:
+            source = f"set by {edits[field]['by']}, {_when(edits[field]['at'])}"
+        elif origin:
             source = f"{origin['provider']}, confidence {origin['confidence']:g}"
             source += f", cost {origin['cost']:g}" if origin["cost"] else ""
             source += f", captured as {origin['replaced']!r}" if origin["replaced"] else ""
         click.echo(f"  {field:<16} {value!s:<40} {source}")
+    for field, edit in sorted(edits.items()):
+        if not edit["v"]:
+            click.echo(f"  {field:<16} {'(cleared)':<40} by {edit['by']}, {_when(edit['at'])}")
     for qualifier, answer in story["qualifiers"].items():
         click.echo(f"  {qualifier:<16} {'; '.join(answer) if isinstance(answer, list) else answer}")
     click.echo("captured")

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from engine.state.callbacks import Callbacks
 from engine.state.captures import Captures
 from engine.state.catalog import Catalog
 from engine.state.database import Database
+from engine.state.edits import Edits
 from engine.state.imports import Imports
 from engine.state.ledger import Ledger
+from engine.state.provider_stats import ProviderStats
 from engine.state.queue import Queue
 from engine.state.quotas import Quotas
 from engine.state.refusals import Refusals
@@ -31,6 +34,9 @@ class Store:
         self.queue = Queue(self.database)
         self.ledger = Ledger(self.database)
         self.quotas = Quotas(self.database)
+        self.provider_stats = ProviderStats(self.database)
+        self.callbacks = Callbacks(self.database)
+        self.edits = Edits(self.database)
         self.refusals = Refusals(self.database)
         self.reports = Reports(self.database)
         self.catalog = Catalog(self.database)

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from engine.redaction import without_secrets
+from engine.redaction import redact, without_secrets
 from engine.state.moves import Enriched
 
 
@@ -35,7 +35,17 @@ def insert_enriched(db: sqlite3.Connection, results: Sequence[Enriched], now: fl
         "INSERT INTO rejected_values (lead_id, position, field, provider, value, confidence, reason, call_id, at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            (result.lead_id, position, r.field, r.provider, _json(r.value), r.confidence, r.reason, r.call, r.at)
+            (
+                result.lead_id,
+                position,
+                r.field,
+                r.provider,
+                _json(r.value),
+                r.confidence,
+                redact(r.reason),
+                r.call,
+                r.at,
+            )
             for result in told
             for position, r in enumerate(result.rejected)
         ],
@@ -44,7 +54,7 @@ def insert_enriched(db: sqlite3.Connection, results: Sequence[Enriched], now: fl
         "INSERT INTO enrichment_steps (lead_id, step, provider, outcome, detail, at, cost, call_id, known)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            (result.lead_id, place, end.provider, end.outcome, end.detail, now, end.cost, end.call, end.known)
+            (result.lead_id, place, end.provider, end.outcome, redact(end.detail), now, end.cost, end.call, end.known)
             for result in told
             for place, end in enumerate(result.steps)
         ],

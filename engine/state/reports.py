@@ -182,8 +182,19 @@ class Reports:
                 [lead_id],
             ),
             "values": self._all(
-                ("field", "value", "replaced", "provider", "confidence", "cost", "at", "call", "status", "verifier",
-                 "path"),
+                (
+                    "field",
+                    "value",
+                    "replaced",
+                    "provider",
+                    "confidence",
+                    "cost",
+                    "at",
+                    "call",
+                    "status",
+                    "verifier",
+                    "path",
+                ),
                 "SELECT field, value, replaced, provider, confidence, cost, at, call_id, status, verifier, path"
                 " FROM enriched_values"
                 " WHERE lead_id = ? ORDER BY at, field",

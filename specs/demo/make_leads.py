@@ -3,7 +3,7 @@
     python specs/demo/make_leads.py
 
 Beside it, it writes what the demo's sandboxes hold at the start: people whom the vendors know already (two of them
-under one address), and people whom the paid provider can find.
+under one address), and people whom the paid providers know, each provider its own share of them.
 
 The export has what real ones have: names in two encodings, people scanned twice, missing and mistyped addresses,
 free-mail addresses, answers nobody planned for, rows with too few values, and two events.
@@ -31,6 +31,9 @@ COMPANIES = ("Aurora Pumps", "Bluefin Logistics", "Cobalt Robotics", "Delta Orch
              "Osprey Mobility")  # fmt: skip
 TITLES = ("Head of Marketing", "CTO", "buyer", "Plant Manager", "VP SALES", "Procurement Lead", "Engineer", "")
 COUNTRIES = ("USA", "Norway", "Germany", "UK", "Deutschland", "US", "Sweden", "Japan", "")
+INDUSTRIES = ("Machinery", "Logistics", "Software", "Food Production", "Medical Devices", "Mining")
+#: Which share of the visitors each paid provider knows.
+KNOWS = {"hunter_email_finder": 0.5, "people_data_labs": 0.6, "prospeo_person": 0.6, "wiza_person": 0.7}
 FREE_MAIL = ("gmail.com", "outlook.com", "gmx.de")
 HEADER = ["Badge #", "First Name", "Last Name", "Company", "Title", "E-mail", "Phone", "Country", "Show", "Scan Time",
           "Lead Type", "Follow up?", "Interests", "Notes", "Booth"]  # fmt: skip
@@ -98,26 +101,50 @@ def encoded(found: list[dict[str, str]], chance: random.Random) -> bytes:
     return b"".join(parts)
 
 
-def seeds(found: list[dict[str, str]]) -> dict[str, dict[str, object]]:
+def seeds(found: list[dict[str, str]], chance: random.Random) -> dict[str, dict[str, object]]:
     """What each sandbox holds at the start."""
     known = [row for row in found if "@" in row["E-mail"] and row["E-mail"].strip().islower()][:40]
     marketo = [{"email": row["E-mail"], "firstName": row["First Name"], "leadSource": "Website"} for row in known]
     marketo.append({**marketo[0], "firstName": "Twin"})
     pardot = [{"email": row["E-mail"], "firstName": row["First Name"], "source": "Website"} for row in known]
-    lost = [row for row in found if not row["E-mail"] and row["Company"] and row["Last Name"]][:8]
-    people = [
-        {
-            "first_name": row["First Name"].lower(),
-            "last_name": row["Last Name"].lower(),
-            "full_name": f"{row['First Name']} {row['Last Name']}".lower(),
-            "job_company_name": row["Company"].lower(),
-            "work_email": f"found.{row['Badge #']}@{row['Company'].split()[0].lower()}.example",
-            "job_title": "head of events",
-            "likelihood": 9 if number % 4 else 4,
-        }
-        for number, row in enumerate(lost)
-    ]
-    return {"marketo": {"leads": marketo}, "pardot": {"prospects": pardot}, "people_data_labs": {"people": people}}
+    badges = {row["Badge #"]: row for row in found if row["Company"] and row["Last Name"]}
+    providers = {
+        "knows": KNOWS,
+        # A real search takes minutes; here the first question for its result finds it.
+        "switches": {"pending_polls": 0},
+        "people": [profile(row, chance) for _, row in sorted(badges.items())],
+        "companies": [company(name, chance) for name in COMPANIES],
+    }
+    return {"marketo": {"leads": marketo}, "pardot": {"prospects": pardot}, "providers": providers}
+
+
+def profile(row: dict[str, str], chance: random.Random) -> dict[str, object]:
+    """A visitor as the providers have them, in lead fields."""
+    first, last, email = row["First Name"].title(), row["Last Name"].title(), row["E-mail"].strip().lower()
+    domain = row["Company"].split()[0].lower() + ".example"
+    if not email.endswith(f"@{domain}"):
+        email = f"found.{row['Badge #']}@{domain}"
+    made: dict[str, object] = {
+        "first_name": first, "last_name": last, "company": row["Company"], "company_domain": domain, "email": email,
+        "email_status": chance.choice(["valid"] * 7 + ["catch_all", "unknown", "invalid"]),
+        "job_title": row["Title"] or chance.choice([title for title in TITLES if title]),
+        "linkedin_url": f"https://www.linkedin.com/in/demo-visitor-{row['Badge #']}",
+    }  # fmt: skip
+    if chance.random() < 0.6:
+        made["mobile_phone"] = f"+1415555{chance.randint(100, 199):04d}"
+    if chance.random() < 0.1:
+        made["confidence"] = 0.4
+    return made
+
+
+def company(name: str, chance: random.Random) -> dict[str, object]:
+    """A company as the providers have it, in lead fields."""
+    return {
+        "company": name,
+        "company_domain": name.split(maxsplit=1)[0].lower() + ".example",
+        "industry": chance.choice(INDUSTRIES),
+        "company_size": chance.choice(("11-50", "51-200", "201-500", "1001-5000")),
+    }
 
 
 if __name__ == "__main__":
@@ -125,5 +152,5 @@ if __name__ == "__main__":
     chance = random.Random(20261110)
     export = rows(chance)
     (folder / "scanner-export.csv").write_bytes(encoded(export, chance))
-    for name, seed in seeds(export).items():
+    for name, seed in seeds(export, random.Random(20261111)).items():
         (folder / f"{name}.seed.json").write_text(json.dumps(seed, indent=1, ensure_ascii=False) + "\n", "utf-8")

@@ -8,14 +8,32 @@ from typing import TYPE_CHECKING
 from engine.hookspecs import hookimpl
 
 if TYPE_CHECKING:
+    import click
+
     from engine.adapters import Enricher
 
 
 @hookimpl
 def register_enrichers() -> Sequence[type[Enricher]]:
-    """Return the offline enrichers, `http`, and one class for each provider file that is shipped."""
-    from engine_enrichers.declared import HttpEnricher, shipped_classes
+    """Return the offline enrichers, `http`, and one class for each provider file that is installed."""
+    from engine_enrichers.catalogue import HttpEnricher, installed
+    from engine_enrichers.company_names import CompanyNames
     from engine_enrichers.email_domain import EmailDomain
+    from engine_enrichers.emails import Emails
+    from engine_enrichers.job_titles import JobTitles
+    from engine_enrichers.names import Names
     from engine_enrichers.normalize import Normalize
+    from engine_enrichers.phones import Phones
+    from engine_enrichers.places import Places
 
-    return [Normalize, EmailDomain, HttpEnricher, *shipped_classes()]
+    offline = [Normalize, Names, CompanyNames, JobTitles, Phones, Places, Emails, EmailDomain]
+    return [*offline, HttpEnricher, *installed()]
+
+
+@hookimpl
+def register_commands(cli: click.Group) -> None:
+    """Add `engine providers` and `engine provider`."""
+    from engine_enrichers.cli import provider, providers
+
+    cli.add_command(providers)
+    cli.add_command(provider)

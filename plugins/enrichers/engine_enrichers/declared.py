@@ -1,53 +1,66 @@
-"""The enricher that runs any provider file, and one class of it for each file that is shipped."""
+"""The enricher that runs any provider file."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
-from jsonschema import Draft202012Validator
-
-from engine.adapters import Config, Context, EnrichAnswer, Enricher
-from engine.errors import CredentialsError, NoAnswer, RetryLater, SpecError, VendorUnavailable
-from engine.http import Reply
+from engine.adapters import Ask, Config, Context, EnrichAnswer, Enricher, Examined, Inquiry, Price
+from engine.errors import CredentialsError, RetryLater, SpecError
 from engine.limits import Limits
-from engine.records import LEAD_FIELDS
-from engine_enrichers.answers import classify, confidence_of, cost_of, extract, other_person, wait_of
-from engine_enrichers.provider_files import Provider, load_provider, shipped_files
-from engine_enrichers.requests import add_key, build, choose_inputs, key_of, limits_of_request
-
-_DAY = 86400.0
+from engine_enrichers import batches, pending
+from engine_enrichers.answers import DAY, ended, read
+from engine_enrichers.client import Client
+from engine_enrichers.identity import contradiction
+from engine_enrichers.provider import Provider
+from engine_enrichers.provider_build import limits_of, price_of
+from engine_enrichers.questions import Question, ask_of, prepare
+from engine_enrichers.requests import build
+from engine_enrichers.tickets import submitted
 
 
 class DeclaredProvider(Enricher):
     """Asks one HTTP provider as its file says. Thread-safe: one client, no state per call."""
 
     online = True
-    secrets = ("api_key",)
+    sandbox_name = "providers"
     provider: Provider
 
     def __init__(self, config: Config, context: Context) -> None:
         """Raises SpecError where the base URL is not allowed."""
         super().__init__(config, context)
-        self._limits = _limits(self.provider, config)
-        self._min_confidence = max(float(config.get("min_confidence", 0)), context.min_confidence)
-        self._options = {
-            name: config.get(name, schema.get("default")) for name, schema in self.provider.options.items()
-        }
-        self._base_url = str(config.get("base_url") or self.provider.base_url)
-        self._http = context.http(self._base_url)
+        self.options = {name: config.get(name, schema.get("default")) for name, schema in self.provider.options.items()}
+        self.client = Client(self.provider, config, self.options, context)
 
     def close(self) -> None:
-        self._http.close()
+        self.client.close()
+
+    # What the engine is told -----------------------------------------------------------------------------------
 
     @property
     def valid_for(self) -> float:
-        """Seconds for which an answer with a person is not bought again."""
-        return self.provider.hit_days * _DAY
+        """Seconds for which an answer with something is not bought again."""
+        return self.provider.hit_days * DAY
 
     @property
     def limits(self) -> Limits:
-        return self._limits
+        """The file's limits; the configuration's, where it has any, replace them as a whole."""
+        given = self.config.get("limits")
+        return limits_of(given, self.provider.limits.batch_size) if given else self.provider.limits
+
+    @property
+    def account(self) -> str:
+        """The name under which files of one account share their limits."""
+        return self.provider.shared
+
+    @property
+    def price(self) -> Price | None:
+        """The configuration's price of a credit, or the published one."""
+        return price_of(self.config.get("price")) or self.provider.cost.price
+
+    @property
+    def waits_for(self) -> float:
+        return self.provider.later.timeout if self.provider.later is not None else super().waits_for
 
     @classmethod
     def sandbox(cls, *, port: int = 0, seed: Mapping[str, Any] | None = None) -> Any:
@@ -58,154 +71,103 @@ class DeclaredProvider(Enricher):
             raise NotImplementedError(f"{cls.name} ships no sandbox")
         return SANDBOXES[cls.name](port=port, seed=seed)
 
-    def request_key(self, lead: Mapping[str, Any], wanted: Sequence[str]) -> str | None:
-        """The ledger's key: provider, version, inputs, settings and the wanted fields; None if it cannot be asked."""
-        asked = self._asked(wanted)
-        inputs = choose_inputs(self.provider, lead)
-        if not asked or inputs is None:
+    # Questions --------------------------------------------------------------------------------------------------
+
+    def ask(self, lead: Mapping[str, Any], wanted: Sequence[str]) -> Ask | None:
+        """What would be asked; None if the lead has too little. Raises SpecError where answers could never arrive."""
+        question = self.prepare(lead, wanted)
+        if question is None:
             return None
-        settings = {**self._options, **limits_of_request(self.provider, asked, self._min_confidence)}
-        if self._base_url != self.provider.base_url:
-            settings["base_url"] = self._base_url  # what a sandbox answered is not what the provider would
-        return key_of(self.provider, inputs, settings, asked)
+        later = self.provider.later
+        if later is not None and later.poll is None and not later.again and not question.values["callback_url"]:
+            raise SpecError(
+                f"{self.name} answers by posts alone, and this run takes none",
+                fix="Give the enrichment `callbacks: {listen: …, url: …}`.",
+            )
+        settings: dict[str, Any] = dict(self.options)
+        if self.client.base_url != self.provider.base_url:
+            settings["base_url"] = self.client.base_url  # what a sandbox answered is not what the provider would
+        return ask_of(self.provider, question, settings)
+
+    def prepare(self, lead: Mapping[str, Any], wanted: Sequence[str]) -> Question | None:
+        """The question with everything that fills the request; None if the lead has too little."""
+        settings = {**self.options, "callback_url": self.context.inbox.address(self.name)}
+        return prepare(self.provider, lead, wanted, settings, self.context.min_confidence)
 
     def enrich(self, lead: Mapping[str, Any], wanted: Sequence[str]) -> EnrichAnswer:
-        """Make one call. Raises CredentialsError, VendorUnavailable (quota), RetryLater, NoAnswer."""
-        asked = self._asked(wanted)
-        inputs = choose_inputs(self.provider, lead)
-        if not asked or inputs is None:
+        """Ask about one lead. Raises CredentialsError, VendorUnavailable (quota), RetryLater, NoAnswer."""
+        question = self.prepare(lead, wanted)
+        if question is None:
             return EnrichAnswer("skipped", detail="the lead has too little to ask with")
-        values = {**self._options, **inputs, **limits_of_request(self.provider, asked, self._min_confidence)}
-        call = build(self.provider.request, values)
-        add_key(self.provider.auth, str(self.config["api_key"]), call)
-        return self._read(self._http.send(**call), lead, asked)
+        taken = self.before(question)
+        if isinstance(taken, EnrichAnswer):
+            return taken
+        return self.answer(question, taken)
 
-    def _asked(self, wanted: Sequence[str]) -> list[str]:
-        return [field for field in self.provides if field in wanted]
+    def before(self, question: Question) -> dict[str, Any] | EnrichAnswer:
+        """Make the calls that come before: the placeholders that they give, or the answer that ends the question."""
+        taken: dict[str, Any] = {}
+        cost = 0.0
+        for each in self.provider.before:
+            call = build(each.request, {**question.values, **taken}, question.wanted)
+            if call is None:
+                return ended(self.provider, "miss", cost, "an earlier answer lacks what the next question needs")
+            answered = self.client.ask(call, each.rules, private=question.sent.values())
+            cost += each.cost
+            if answered.outcome != "hit":
+                return ended(self.provider, answered.outcome, cost, answered.detail)
+            taken |= {name: query.of(answered.body) for name, query in each.take.items()}
+            if any(taken[name] in (None, "", []) for name in each.take):
+                return ended(self.provider, "miss", cost, "nobody is known by these inputs")
+        return taken
 
-    def _read(self, reply: Reply, lead: Mapping[str, Any], asked: Sequence[str]) -> EnrichAnswer:
-        body = reply.json()
-        if body is None and 200 <= reply.status < 300 and reply.status != 204:
-            raise NoAnswer(f"the answer of {self.provider.name} is not whole", after=5.0)
-        outcome = classify(self.provider, reply.status, body)
-        self._raise_if_not_for_this_lead(outcome, reply)
-        if outcome == "hit":
-            return self._hit(reply, body, lead, asked)
-        cost = cost_of(self.provider, reply, hit=False)
-        if outcome == "miss":
-            return self._miss(cost)
-        detail = self._said(reply)
-        return EnrichAnswer("suppressed" if outcome == "suppressed" else "error", cost=cost, detail=detail)
+    def answer(self, question: Question, taken: Mapping[str, Any], *, again: bool = False) -> EnrichAnswer:
+        """Make the main call and read its answer. `again`: it was made before and the answer was not ready."""
+        provider, later = self.provider, self.provider.later
+        call = build(question.request, {**question.values, **taken}, question.wanted)
+        if call is None:
+            return ended(provider, "miss", sum(each.cost for each in provider.before), "an earlier answer is no id")
+        rules = (*later.rules, *provider.rules) if later is not None and later.again else provider.rules
+        answered = self.client.ask(call, rules, private=question.sent.values(), later=later is not None)
+        if answered.outcome == "pending" and later is not None:
+            return submitted(later, answered)
+        result = later.result if again and later is not None and later.result is not None else provider.result
+        return read(
+            provider, question, answered.outcome, answered.body,
+            result=result, reply=answered.reply, detail=answered.detail,
+        )  # fmt: skip
 
-    def _miss(self, cost: float, detail: str = "") -> EnrichAnswer:
-        return EnrichAnswer("miss", cost=cost, detail=detail, valid_for=self.provider.miss_days * _DAY)
+    def enrich_batch(self, inquiries: Sequence[Inquiry]) -> Sequence[EnrichAnswer]:
+        """Ask about several leads in as few calls as the file allows; single records may be answered apart."""
+        return batches.ask(self, inquiries)
 
-    def _hit(self, reply: Reply, body: Any, lead: Mapping[str, Any], asked: Sequence[str]) -> EnrichAnswer:
-        cost = cost_of(self.provider, reply, hit=True)
-        if problem := other_person(self.provider, body, lead):
-            return self._miss(cost, f"rejected: {problem}")
-        confidence = confidence_of(self.provider, body)
-        if confidence < self._min_confidence:
-            detail = f"rejected: confidence {confidence:.2f} is below {self._min_confidence:.2f}"
-            return self._miss(cost, detail)
-        findings = extract(self.provider, body, asked, confidence)
-        if not findings:
-            return self._miss(cost, "none of the wanted fields")
-        return EnrichAnswer("hit", findings, cost)
+    def collect(self, inquiries: Sequence[Inquiry]) -> Sequence[EnrichAnswer]:
+        """Look for posted answers, then ask by ticket; a ticket of a batch is asked for once."""
+        return pending.collect(self, inquiries)
 
-    def _raise_if_not_for_this_lead(self, outcome: str, reply: Reply) -> None:
-        """Raise for an answer that says nothing about the lead: refused, spent, throttled, or out of order."""
-        name = self.provider.name
-        if outcome == "auth":
-            raise CredentialsError(
-                f"{name} refused the API key (HTTP {reply.status})",
-                where=f"enrichment.{self.name}.config.api_key",
-                why=self._said(reply),
-                fix=f"Correct the key, or what it may do; see {self.provider.docs}.",
-            )
-        if outcome == "quota":
-            raise VendorUnavailable(
-                f"the credits of {name} are spent (HTTP {reply.status})",
-                why=self._said(reply),
-                fix="Buy credits, or wait for the next billing period, then run the same command again.",
-            )
-        if outcome == "throttled":
-            raise RetryLater(f"{name} asks to slow down", after=wait_of(reply, self.context.now()))
-        if outcome == "error" and reply.status >= 500:
-            after = wait_of(reply, self.context.now())
-            raise RetryLater(f"{name} is out of order (HTTP {reply.status})", after=after, why=self._said(reply))
+    def ticket_of(self, headers: Mapping[str, str], body: bytes) -> str:
+        later = self.provider.later
+        if later is None or later.callback is None:
+            return super().ticket_of(headers, body)
+        return pending.ticket_of(later.callback, self.client.secrets, headers, body)
 
-    def _said(self, reply: Reply) -> str:
-        """The start of the answer for people, without the key even where the provider repeats it."""
-        return f"HTTP {reply.status}: {reply.excerpt(2000).replace(str(self.config['api_key']), '***')[:200]}"
+    def contradiction(self, lead: Mapping[str, Any], answer: EnrichAnswer) -> str:
+        return contradiction(self.provider, lead, answer.about)
 
-
-class HttpEnricher(DeclaredProvider):
-    """Runs a provider file of the project's own, under the name that the file gives."""
-
-    name = "http"
-    summary = "Asks any HTTP provider that a YAML file of your own describes."
-    #: Which of these it can fill is known when the file has been read.
-    provides = LEAD_FIELDS
-    config_schema: ClassVar[Mapping[str, Any]] = {
-        "type": "object",
-        "required": ["file", "api_key"],
-        "properties": {
-            "file": {
-                "title": "Provider file",
-                "description": "Path of the YAML file, relative to the spec's folder.",
-                "type": "string",
-                "minLength": 1,
-                "examples": ["providers/acme.yaml"],
-            },
-            "api_key": {
-                "title": "API key",
-                "description": "Key of your account.",
-                "type": "string",
-                "minLength": 1,
-                "examples": [{"env": "ACME_API_KEY"}],
-            },
-        },
-        # The file declares the other keys; they are checked against it when it has been read.
-        "additionalProperties": True,
-    }
-
-    def __init__(self, config: Config, context: Context) -> None:
-        """Raises SpecError where the file is wrong, or the configuration is by what the file declares."""
-        self.provider = load_provider(context.folder / str(config["file"]))
-        self.provides = tuple(self.provider.extract)
-        # Provenance, limits, budget and paid answers belong to the provider, not to the way of declaring it.
-        self.name = self.provider.name
-        given = {name: value for name, value in config.items() if name != "file"}
-        for problem in Draft202012Validator(self.provider.config_schema).iter_errors(given):
-            where = ".".join(["enrichment.http.config", *(str(step) for step in problem.absolute_path)])
-            # The message quotes the value, which is not for display where it is a secret.
-            what = "the API key is not a text" if "api_key" in problem.absolute_path else problem.message
-            raise SpecError(what, where=where)
-        super().__init__(config, context)
-
-
-def provider_class(provider: Provider) -> type[DeclaredProvider]:
-    """A DeclaredProvider class that is named after the provider."""
-    return type(
-        "".join(word.title() for word in provider.name.split("_")),
-        (DeclaredProvider,),
-        {
-            "__doc__": provider.summary,
-            "name": provider.name,
-            "summary": provider.summary,
-            "config_schema": provider.config_schema,
-            "provides": tuple(provider.extract),
-            "provider": provider,
-        },
-    )
-
-
-def shipped_classes() -> list[type[DeclaredProvider]]:
-    """One class for each provider file of this package. Raises SpecError for a broken one."""
-    return [provider_class(load_provider(path)) for path in shipped_files()]
-
-
-def _limits(provider: Provider, config: Config) -> Limits:
-    """The file's limits; the configuration's, where it has any, replace them as a whole."""
-    return Limits(**config["limits"]) if config.get("limits") else provider.limits
+    def examine(self) -> Sequence[Examined]:
+        """Ask the account's free call whether the credentials work, and for the balance."""
+        account = self.provider.account
+        call = build(account.request, self.options) if account is not None else None
+        if account is None or call is None:
+            return ()
+        try:
+            answered = self.client.ask(call, account.rules, private=(), counted=False)
+        except CredentialsError as error:
+            return [Examined("credentials", ok=False, detail=error.what, fix=error.fix)]
+        except RetryLater as error:
+            return [Examined("credentials", ok=None, detail=error.what)]
+        if answered.outcome != "hit":
+            return [Examined("credentials", ok=None, detail=answered.detail)]
+        balance = account.balance.of(answered.body) if account.balance is not None else None
+        left = [] if balance is None else [Examined("credits", ok=True, detail=f"{balance} left")]
+        return [Examined("credentials", ok=True), *left]

@@ -1,4 +1,4 @@
-"""Countries and their states by ISO 3166, without guessing: an alias table, then exact names and codes of pycountry.
+"""Countries and their states by ISO 3166, without guessing: alias tables, and exact names and codes of pycountry.
 
 Lookups fold case, accents and punctuation, and are cached, so that a country seen before costs a dictionary access.
 pycountry is imported by the first lookup.
@@ -9,10 +9,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from importlib import resources
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
+
+from engine.adapters import Config, Context, EnrichAnswer, Enricher, Finding
+from engine_enrichers.tables import entries
+from engine_enrichers.text import clean
 
 CountryForm = Literal["name", "alpha_2", "alpha_3"]
 StateForm = Literal["name", "code"]
@@ -32,14 +35,53 @@ _COMMON_NAMES: Mapping[str, str] = {
     "VG": "British Virgin Islands",
     "VI": "U.S. Virgin Islands",
 }
-_STATE_ALIASES: Mapping[tuple[str, str], str] = {
-    ("US", "washington dc"): "DC",
-    ("US", "d c"): "DC",
-    ("US", "washington d c"): "DC",
-    ("CA", "newfoundland"): "NL",
-    ("CA", "pei"): "PE",
+COUNTRY_FORM: Mapping[str, Any] = {
+    "title": "Form of countries",
+    "description": "Write a country as its common English name or as an ISO 3166 code.",
+    "enum": ["name", "alpha_2", "alpha_3"],
+    "default": "name",
+    "examples": ["alpha_2"],
 }
+STATE_FORM: Mapping[str, Any] = {
+    "title": "Form of states",
+    "description": "Write a state as its ISO 3166-2 name or as the code without the country.",
+    "enum": ["name", "code"],
+    "default": "name",
+    "examples": ["code"],
+}
+_MISS = EnrichAnswer("miss")
 _NOT_WORD = re.compile(r"[\W_]+")
+
+
+class Places(Enricher):
+    """Fills a country or state from its code and the code from its name. Needs no network and no key."""
+
+    name = "places"
+    summary = "Fills in country and state from their ISO 3166 codes, and the codes from the names."
+    provides = ("country", "country_code", "state", "state_code")
+    config_schema: ClassVar[Mapping[str, Any]] = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {"country_form": {**COUNTRY_FORM, "enum": ["name", "alpha_3"], "examples": ["alpha_3"]}},
+    }
+
+    def __init__(self, config: Config, context: Context) -> None:
+        super().__init__(config, context)
+        self._country_form: CountryForm = config.get("country_form", "name")
+
+    def enrich(self, lead: Mapping[str, Any], wanted: Sequence[str]) -> EnrichAnswer:
+        """Return the wanted fields that follow from the others; a state is looked up in the lead's country alone."""
+        country = country_of(lead)
+        if country is None:
+            return _MISS
+        found: dict[str, str | None] = {"country": country_as(country, self._country_form), "country_code": country}
+        state = lead.get("state") or lead.get("state_code")
+        if isinstance(state, str):
+            found |= {"state": state_as(state, country, "name"), "state_code": state_as(state, country, "code")}
+        findings = {
+            field: Finding(value) for field, value in found.items() if value and field in wanted and not lead.get(field)
+        }
+        return EnrichAnswer("hit", findings) if findings else _MISS
 
 
 def fold(text: str) -> str:
@@ -51,9 +93,21 @@ def fold(text: str) -> str:
 @lru_cache(maxsize=4096)
 def country_code(text: str) -> str | None:
     """The ISO 3166 alpha-2 code of a country given by name, common alias or code; None where it is not known."""
-    folded = fold(text)
+    folded = fold(clean(text))
+    if folded == "n a":
+        return None  # not available, and not Namibia
+    squeezed = folded.replace(" ", "") if "." in text else ""
     index = _country_index()
-    return index.get(folded) or index.get(folded.replace(" ", "")) or index.get(folded.removeprefix("the "))
+    return index.get(folded) or index.get(squeezed) or index.get(folded.removeprefix("the "))
+
+
+def country_of(lead: Mapping[str, Any]) -> str | None:
+    """The alpha-2 code of a lead's country, by its name or else by its code; None where neither is known.
+
+    A name that is not understood is not contradicted by a code: then nothing is known.
+    """
+    written = lead.get("country") or lead.get("country_code")
+    return country_code(written) if isinstance(written, str) else None
 
 
 @lru_cache(maxsize=1024)
@@ -68,10 +122,9 @@ def country_as(code: str, form: CountryForm) -> str:
 @lru_cache(maxsize=16384)
 def state_as(text: str, country: str, form: StateForm) -> str | None:
     """A state of the country (alpha-2) as ISO 3166-2 has it; None where the text names none, or more than one."""
-    folded = fold(text)
+    folded = fold(clean(text))
     states = _state_index(country)
-    alias = _STATE_ALIASES.get((country, folded))
-    code = alias or states.get(folded) or states.get(folded.removeprefix(country.lower() + " "))
+    code = states.get(folded) or states.get(folded.removeprefix(country.lower() + " "))
     if code is None:
         return None
     return code if form == "code" else _state_names(country)[code]
@@ -96,9 +149,17 @@ def _country_index() -> dict[str, str]:
 
 
 def _aliases() -> dict[str, str]:
-    text = resources.files(__package__).joinpath("data/country_aliases.txt").read_text("utf-8")
-    lines = (line.partition(":") for line in text.splitlines() if line and not line.startswith("#"))
-    return {fold(alias): code for code, _, names in lines for alias in names.split(",")}
+    return {fold(alias): code for code, aliases in entries("country_aliases.txt") for alias in aliases}
+
+
+@lru_cache(maxsize=1)
+def _state_aliases() -> dict[str, dict[str, list[str]]]:
+    """Country → code of the state → its names, the one to show first."""
+    found: dict[str, dict[str, list[str]]] = defaultdict(dict)
+    for code, names in entries("state_names.txt"):
+        country, _, state = code.partition("-")
+        found[country][state] = names
+    return found
 
 
 def _subdivisions(country: str) -> list[Any]:
@@ -110,7 +171,9 @@ def _subdivisions(country: str) -> list[Any]:
 
 @lru_cache(maxsize=256)
 def _state_names(country: str) -> dict[str, str]:
-    return {state.code.partition("-")[2]: str(state.name) for state in _subdivisions(country)}
+    """Code → name as it is shown."""
+    names = {state.code.partition("-")[2]: str(state.name) for state in _subdivisions(country)}
+    return names | {code: aliases[0] for code, aliases in _state_aliases().get(country, {}).items()}
 
 
 @lru_cache(maxsize=256)
@@ -124,4 +187,6 @@ def _state_index(country: str) -> dict[str, str]:
         top = [state for state in states if state.parent_code is None] or states
         if len(top) == 1:
             index[name] = top[0].code.partition("-")[2]
+    aliases = _state_aliases().get(country, {})
+    index |= {fold(alias): code for code, names in aliases.items() for alias in names}
     return index | {fold(code): code for code in _state_names(country)}

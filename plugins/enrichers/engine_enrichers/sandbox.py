@@ -1,205 +1,318 @@
-"""Local stand-ins of enrichment providers, for trying a spec, for the demo and for tests; no person in them exists."""
+"""One local stand-in for every provider that a file declares: it answers from the recordings, for invented people.
+
+A provider NAME is served below `/NAME`, its tokens are issued at `/NAME/_token` and at the path that its file has for
+them. SANDBOX.md lists the seed's keys, the switches and the faults. Beside the base's control API there is
+`GET /_sandbox/bill`.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 import orjson
 
-from engine.testing.server import Request, Response, Sandbox
+from engine.testing.server import CONTROL, Fault, Request, Response, Sandbox
+from engine_enrichers import sandbox_faults
+from engine_enrichers.catalogue import HttpEnricher, installed
+from engine_enrichers.sandbox_answers import Answer, Answers, rendered
+from engine_enrichers.sandbox_bill import Bill, Windows
+from engine_enrichers.sandbox_files import (
+    TOKEN_PATH,
+    Call,
+    Stub,
+    environment_of,
+    issues_tokens,
+    persona_of,
+    recording_of,
+    stub_of,
+)
+from engine_enrichers.sandbox_jobs import Job, Jobs, post
+from engine_enrichers.sandbox_people import PEOPLE, Directory, companies_of
+from engine_enrichers.sandbox_templates import fill
 
 API_KEY = "sandbox-key"
-_PATH = "/v5/person/enrich"
-
-#: HTTP status, error type and message. Statuses: docs.peopledatalabs.com/docs/errors; messages are the sandbox's own.
-_ERRORS: Mapping[str, tuple[int, str]] = {
-    "invalid_request_error": (400, "Request contained either missing or invalid parameters"),
-    "authentication_error": (401, "Request contained a missing or invalid key"),
-    "payment_required": (402, "You have hit your account maximum for person enrichment"),
-    "not_found": (404, "No records were found matching your request"),
-    "rate_limit_error": (429, "An error occurred due to requests hitting the API too quick"),
-    "api_error": (500, "The server encountered an unexpected condition"),
-}
-_CONTACTS = frozenset({"work_email", "mobile_phone", "phone_numbers", "personal_emails"})
-_TITLED = frozenset(
-    ("first_name", "last_name", "full_name", "job_title", "job_title_role", "job_company_name", "job_company_industry",
-     "location_locality", "location_region", "location_country")
-)  # fmt: skip
-
-
-def _person(name: str, title: str, role: str, company: str, domain: str, **more: Any) -> dict[str, Any]:
-    first, last = name.split(" ", 1)
-    slug = re.sub(r"\W+", "-", name)
-    return {
-        "first_name": first,
-        "last_name": last,
-        "full_name": name,
-        "job_title": title,
-        "job_title_role": role,
-        "job_company_name": company,
-        "job_company_website": domain,
-        "work_email": f"{first}.{last.replace(' ', '')}@{domain}",
-        "personal_emails": [],
-        "phone_numbers": [],
-        "mobile_phone": None,
-        "linkedin_url": f"linkedin.com/in/{slug}-example",
-        **more,
-    }
-
-
-#: Everything in small letters and web addresses without scheme, as the provider has them.
-PEOPLE: tuple[Mapping[str, Any], ...] = (
-    _person("ada quillfeather", "vp of marketing", "marketing", "brightloom", "brightloom.example",
-            job_company_size="201-500", job_company_industry="computer software", mobile_phone="+12025550143",
-            location_locality="austin", location_region="texas", location_country="united states"),
-    _person("bruno tessarolo", "plant manager", "operations", "ferrovanti", "ferrovanti.example",
-            job_company_size="1001-5000", job_company_industry="machinery", phone_numbers=["+390255501234"],
-            location_locality="milano", location_region="lombardia", location_country="italy"),
-    _person("chidi okonwaru", "head of procurement", "operations", "palmcrest foods", "palmcrest.example",
-            job_company_size="501-1000", job_company_industry="food production",
-            location_locality="lagos", location_region="lagos", location_country="nigeria"),
-    _person("dagny van der sloot", "data engineer", "engineering", "noordlicht", "noordlicht.example",
-            job_company_size="11-50", job_company_industry="information technology and services",
-            location_locality="utrecht", location_region="utrecht", location_country="netherlands"),
-    _person("emi hoshikawa", "product designer", "design", "hoshi works", "hoshiworks.example", likelihood=4,
-            job_company_size="51-200", location_locality="osaka", location_region="osaka", location_country="japan"),
-    _person("felix brandtmoor", "chief financial officer", "finance", "moorbach", "moorbach.example",
-            job_company_size="51-200", job_company_industry="banking", mobile_phone="+4915112345678",
-            location_locality="köln", location_region="north rhine-westphalia", location_country="germany"),
-)  # fmt: skip
+#: Outcomes of a search that was made.
+_RESULTS = ("hit", "miss", "rejected")
 
 
 class ProviderSandbox(Sandbox):
-    """Answers as People Data Labs' person enrichment does.
+    """Behaves as the providers of `files` are recorded to; without them, as those that are installed."""
 
-    Source: docs.peopledatalabs.com/docs/reference-person-enrichment-api, …/output-response-person-enrichment-api.
-
-    Seed: `people` (records in the provider's field names, `likelihood` from 1 to 10 where a match shall have that one)
-    and `credits` (matches that can be paid for; none means no end).
-    """
-
-    name = "people_data_labs"
+    name = "providers"
     people = "people"
-    #: `restricted_plan`: contacts are `true` or `false` instead of their values. Whether it happens is undocumented.
-    default_switches: ClassVar[Mapping[str, Any]] = {"restricted_plan": False}
+    default_switches: ClassVar[Mapping[str, Any]] = {
+        "pending_polls": 1,
+        "pending_seconds": 0.0,
+        "again_polls": 0,
+        "callbacks": True,
+        "callback_seconds": 0.05,
+        "limits": False,
+        "token_seconds": 3600.0,
+    }
+    seed_keys = ("people", "companies", "knows", "credits", "suppressed", "random", "switches", "faults")
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        seed: Mapping[str, Any] | None = None,
+        journal: bool = True,
+        files: Iterable[Path] | None = None,
+    ) -> None:
+        super().__init__(port=port, seed=seed, journal=journal)
+        self.files = {path.stem: path for path in (served() if files is None else files)}
+        self._dripping = threading.local()
 
     def load(self, seed: Mapping[str, Any]) -> None:
-        self._people: list[Mapping[str, Any]] = list(seed.get("people", PEOPLE))
-        self._credits: int | None = seed.get("credits")
-        self._spent = 0
-        self._index: dict[str, Mapping[str, Any]] = {}
-        for person in self._people:
-            for key in _keys_of(person):
-                self._index.setdefault(key, person)
+        """Start from a seed. Raises ValueError for one that is malformed."""
+        try:
+            people = seed["people"] if "people" in seed else [*map(persona_of, self.files.values()), *PEOPLE]
+            named = [record for record in people if record.get("last_name") or record.get("full_name") or
+                     record.get("email")]  # fmt: skip
+            companies = [*seed.get("companies", ()), *companies_of(people)]
+            self.answers = Answers(
+                Directory(named),
+                Directory(companies, companies=True),
+                seed.get("knows", {}),
+                seed.get("suppressed", ()),
+            )
+            self._credits = {name: float(credits) for name, credits in seed.get("credits", {}).items()}
+        except (AttributeError, TypeError, ValueError) as error:
+            raise ValueError(f"the seed is malformed: {error}") from error
+        self._bill = Bill()
+        self._windows = Windows()
+        self._jobs = Jobs()
+        self._tokens: dict[str, float] = {}
+
+    def start(self) -> Sandbox:
+        super().start()
+        if self._server is not None:
+            self._server.RequestHandlerClass = sandbox_faults.dripping(
+                self._server.RequestHandlerClass,  # type: ignore[arg-type]
+                self._dripping,
+            )
+        return self
+
+    # Looking inside ---------------------------------------------------------------------------------------------
 
     def state(self) -> Mapping[str, Any]:
-        return {"people": self._people, "credits": self._credits, "spent": self._spent}
+        return {
+            "providers": sorted(self.files),
+            "people": self.answers.people.records,
+            "companies": self.answers.companies.records,
+            "searches": len(self._jobs),
+        }
+
+    def statistics(self) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self.bill()["providers"]
+        return found
+
+    def bill(self) -> dict[str, Any]:
+        """What each provider would charge; see `Bill.as_json`."""
+        with self.lock:
+            return self._bill.as_json()
 
     def environment(self) -> dict[str, str]:
-        return {"PDL_BASE_URL": self.url, "PDL_API_KEY": API_KEY}
+        made: dict[str, str] = {}
+        for path in self.files.values():
+            made |= environment_of(path, self.url)
+        if "people_data_labs" in self.files:
+            made |= {"PDL_BASE_URL": f"{self.url}/people_data_labs", "PDL_API_KEY": API_KEY}
+        return made
 
-    def error_response(self, code: str) -> Response:
-        status, message = _ERRORS.get(code, _ERRORS["api_error"])
-        return Response(status, {"status": status, "error": {"type": code, "message": message}}, self._headers(0))
+    def respond(self, request: Request) -> Response | None:
+        if request.path == f"{CONTROL}bill" and request.method == "GET":
+            return Response(200, self.bill())
+        return super().respond(request)
+
+    # Answering --------------------------------------------------------------------------------------------------
 
     def handle(self, request: Request) -> Response:
-        if request.path != _PATH:
-            return Response(404, {"message": "no Route matched with those values"})
-        if API_KEY not in (request.headers.get("x-api-key"), request.query.get("api_key")):
-            return self.error_response("authentication_error")
-        if request.method not in ("GET", "POST"):
-            return Response(405, {"status": 405, "error": {"type": "invalid_request_error", "message": "method"}})
-        try:
-            params = dict(request.query) if request.method == "GET" else dict(request.json())
-        except (ValueError, TypeError):
-            return self.error_response("invalid_request_error")
-        return self._enrich({name: str(value).strip().lower() for name, value in params.items()})
-
-    def _enrich(self, params: Mapping[str, str]) -> Response:
-        lowest = params.get("min_likelihood", "2")
-        if not _has_minimum(params) or not re.fullmatch(r"[1-9]|10", lowest):
-            return self.error_response("invalid_request_error")
+        stub, path = self._stub(request)
+        if stub is None:
+            stub = next((stub_of(file) for file in self.files.values() if issues_tokens(file, request.path)), None)
+            path = TOKEN_PATH
+        if stub is None:
+            return Response(404, {"error": "no provider of this sandbox has this path"})
+        if path == TOKEN_PATH and "oauth" in stub.data["auth"]:
+            return self._token(stub, request)
+        call, served = stub.understand(request, path)
+        if not served:
+            return Response(404, {"error": f"{stub.name} has no such path"})
         with self.lock:
-            if self._credits is not None and self._spent >= self._credits:
-                return self.error_response("payment_required")
-            person, likelihood = self._match(params)
-            if person is None or likelihood < int(lowest) or not _has_required(person, params.get("required", "")):
-                return self.error_response("not_found")
-            self._spent += 1
-            body = {"status": 200, "likelihood": likelihood, "data": self._data(person, params)}
-            return Response(200, body, self._headers(1))
+            self._count(stub, call)
+            if not stub.admits(request, self._tokens, self.now()):
+                return self._case(stub, "auth", call)
+            if self.switches["limits"]:
+                admitted, left, seconds = self._windows.admit(stub.account, stub.data["limits"], self.now())
+                if not admitted:
+                    return sandbox_faults.with_limits(stub, self._case(stub, "throttled", call), 0, seconds, self.now())
+                return sandbox_faults.with_limits(stub, self._do(stub, call, request), left, seconds, self.now())
+            return self._do(stub, call, request)
 
-    def _match(self, params: Mapping[str, str]) -> tuple[Mapping[str, Any] | None, int]:
-        """The person and how likely it is the one: by contact 9, by name and company 7, by name and place 5."""
-        name = params.get("name") or f"{params.get('first_name', '')} {params.get('last_name', '')}".strip()
-        tries = (
-            (_profile(params.get("profile", "")), 9),
-            (params.get("email", ""), 9),
-            (_digits(params.get("phone", "")), 9),
-            (f"{name}|{params.get('company')}", 7),
-            (f"{name}|{params.get('locality') or params.get('location')}", 5),
-        )
-        for key, likelihood in tries:
-            if key and (person := self._index.get(key)):
-                return person, int(person.get("likelihood", likelihood))
-        return None, 0
+    def fault_response(self, request: Request, fault: Fault) -> Response:
+        """`error` names a case of the provider's recording, or how an answer is spoilt: html, huge or drip."""
+        if fault.error in sandbox_faults.SPOILT:
+            whole = self.handle(request)
+            self._dripping.seconds = sandbox_faults.DRIP_SECONDS if fault.error == "drip" else 0.0
+            return sandbox_faults.spoilt(whole, fault.error)
+        stub, path = self._stub(request)
+        if stub is None or fault.error not in stub.cases:
+            return self.error_response(fault.error)
+        call, _ = stub.understand(request, path)
+        with self.lock:
+            self._count(stub, call)
+            ticket = str(call.read.values.get("ticket", "")) if call else ""
+            answer = self.answers.case(stub, fault.error, call, self._jobs.about(stub.name, ticket))
+            if answer.outcome == "throttled":
+                return sandbox_faults.with_limits(stub, self._charged(stub, answer), 0, 1.0, self.now())
+            # What a search found is told when it is asked for; what goes wrong, at once.
+            searching = call is not None and call.route.kind == "main" and stub.waits and not stub.waits.get("again")
+            if call is not None and searching and answer.outcome in _RESULTS and answer.status < 400:
+                return self._submitted(stub, call, answer)
+            # A search was charged when it was made.
+            return rendered(stub, answer, ticket) if ticket else self._charged(stub, answer)
 
-    def _data(self, person: Mapping[str, Any], params: Mapping[str, str]) -> dict[str, Any]:
-        data = {name: value for name, value in person.items() if name != "likelihood"}
-        if params.get("titlecase") == "true":
-            data |= {name: value.title() for name, value in data.items() if name in _TITLED and value}
-        if self.switches["restricted_plan"]:
-            data |= {name: bool(value) for name, value in data.items() if name in _CONTACTS}
-        return data
+    def all_but_one(self, request: Request, fault: Fault) -> Response:
+        """Do a batch but for one record, which gets the record of that name in the recording's batch part."""
+        stub, path = self._stub(request)
+        call = stub.understand(request, path)[0] if stub else None
+        if stub is None or call is None or call.route.kind != "batch" or fault.record_error not in stub.batch:
+            return self.error_response(fault.record_error)
+        records = call.read.values["records"]
+        holding = (index for index, each in enumerate(records) if fault.contains.encode() in orjson.dumps(each))
+        index = fault.record if fault.record is not None else next(holding, 0)
+        with self.lock:
+            self._count(stub, call)
+            return self._batch(stub, call, {index: fault.record_error})
 
-    def _headers(self, spent: int) -> dict[str, str]:
-        """Limits are JSON in headers, and there is no Retry-After: docs.peopledatalabs.com/docs/usage-limits"""
-        headers = {"x-call-credits-spent": str(spent), "x-ratelimit-limit": orjson.dumps({"minute": 100}).decode()}
-        if self._credits is not None:
-            headers["x-totallimit-remaining"] = str(max(0, self._credits - self._spent))
-        return headers
+    def _stub(self, request: Request) -> tuple[Stub | None, str]:
+        name, _, rest = request.path.removeprefix("/").partition("/")
+        return (stub_of(self.files[name]) if name in self.files else None), f"/{rest}"
+
+    def _count(self, stub: Stub, call: Call | None) -> None:
+        poll = call is not None and call.route.kind in ("poll", "account")
+        self._bill.call(stub.name, stub.data["cost"].get("price"), poll=poll)
+
+    def _do(self, stub: Stub, call: Call | None, request: Request) -> Response:
+        if call is None or not call.complete:
+            return self._case(stub, "bad_request", call)
+        if call.route.kind == "account":
+            return self._balance(stub, call)
+        if call.route.kind == "poll":
+            return self._poll(stub, str(call.read.values["ticket"]))
+        if self._left(stub) <= 0:
+            return self._case(stub, "quota", call)
+        if call.route.kind == "batch":
+            return self._batch(stub, call)
+        if stub.waits.get("again"):
+            return self._again(stub, call, request)
+        answer = self.answers.to(stub, call)
+        if call.route.kind == "before" or not stub.waits:
+            return self._charged(stub, answer)
+        return self._submitted(stub, call, answer)
+
+    def _case(self, stub: Stub, name: str, call: Call | None) -> Response:
+        return self._charged(stub, self.answers.case(stub, name, call))
+
+    def _charged(self, stub: Stub, answer: Answer, ticket: str = "") -> Response:
+        self._bill.answer(stub.name, answer.case, answer.outcome, answer.about, answer.credits)
+        return rendered(stub, answer, ticket)
+
+    def _batch(self, stub: Stub, call: Call, refused: Mapping[int, str] | None = None) -> Response:
+        """Answer record by record. Where credits end half-way, the rest is refused where that is recorded, else all."""
+        named = dict(refused or {})
+        left = self._left(stub)
+        answers = []
+        for index, record in enumerate(call.read.values["records"]):
+            answer = self.answers.to_record(stub, call, record, named.get(index, ""))
+            if answer.credits > left and "quota" not in stub.batch:
+                return self._case(stub, "quota", call)
+            if answer.credits > left or left <= 0:
+                answer = self.answers.to_record(stub, call, record, "quota")
+            left -= answer.credits
+            answers.append(answer)
+        for answer in answers:
+            self._bill.answer(stub.name, answer.case, answer.outcome, answer.about, answer.credits)
+        told = [answer for answer in answers if answer.body is not None or "id" not in stub.data["batch"]]
+        if not stub.waits:
+            return self.answers.envelope(stub, told)
+        ticket = self._jobs.ticket()
+        return self._wait(stub, call, ticket, self.answers.envelope(stub, told, ticket))
+
+    def _left(self, stub: Stub) -> float:
+        """The credits that are left; without end where the seed has none."""
+        return self._credits.get(stub.name, float("inf")) - self._bill.spent(stub.name)
+
+    # Answers that take a while ----------------------------------------------------------------------------------
+
+    def _submitted(self, stub: Stub, call: Call, answer: Answer) -> Response:
+        """Take a search on; what is refused by its status is refused at once, and nothing is said of it twice."""
+        if answer.case in ("submitted", "pending") or (answer.status >= 400 and answer.outcome not in _RESULTS):
+            return self._charged(stub, answer)
+        ticket = self._jobs.ticket()
+        return self._wait(stub, call, ticket, self._charged(stub, answer, ticket), answer.values)
+
+    def _wait(
+        self, stub: Stub, call: Call, ticket: str, final: Response, about: Mapping[str, Any] | None = None
+    ) -> Response:
+        ready_at = self.now() + float(self.switches["pending_seconds"])
+        polls = int(self.switches["pending_polls"]) if "pending" in stub.cases else 0
+        self._jobs.add(stub.name, ticket, Job(final, polls, ready_at, about or {}))
+        url = call.read.values.get("callback_url")
+        if url and self.switches["callbacks"] and str(url).startswith(("http://127.0.0.1", "https://")):
+            callback = stub.waits["callback"]
+            body = self.answers.callback(stub, final, ticket)
+            seconds = float(self.switches["callback_seconds"])
+            post(str(url), body, callback.get("signature"), stub.credentials, seconds)
+        return rendered(stub, self.answers.case(stub, "submitted", call), ticket)
+
+    def _again(self, stub: Stub, call: Call, request: Request) -> Response:
+        """The same request is its own ticket."""
+        ticket = f"{request.method} {request.path}?{request.query_string} {request.body.hex()}"
+        if not self._jobs.knows(stub.name, ticket):
+            answer = self.answers.to(stub, call)
+            ready_at = self.now() + float(self.switches["pending_seconds"])
+            polls = int(self.switches["again_polls"]) if "pending" in stub.cases and answer.outcome in _RESULTS else 0
+            self._jobs.add(stub.name, ticket, Job(self._charged(stub, answer), polls, ready_at, answer.values))
+        return self._poll(stub, ticket)
+
+    def _poll(self, stub: Stub, ticket: str) -> Response:
+        if not self._jobs.knows(stub.name, ticket):
+            if "unknown_ticket" in stub.cases:
+                return rendered(stub, self.answers.case(stub, "unknown_ticket", None), ticket)
+            return Response(404, {"error": "no search has this id"})
+        found = self._jobs.poll(stub.name, ticket, self.now())
+        return found or rendered(stub, self.answers.case(stub, "pending", None), ticket)
+
+    # Accounts ---------------------------------------------------------------------------------------------------
+
+    def _token(self, stub: Stub, request: Request) -> Response:
+        if not stub.admits_client(request):
+            return Response(401, {"error": "invalid_client", "error_description": "the client is not known"})
+        seconds = float(self.switches["token_seconds"])
+        with self.lock:
+            token = f"sandbox-token-{len(self._tokens) + 1}"
+            self._tokens[token] = self.now() + seconds
+        return Response(200, {"access_token": token, "token_type": "Bearer", "expires_in": int(seconds)})
+
+    def _balance(self, stub: Stub, call: Call) -> Response:
+        left = max(0.0, self._credits.get(stub.name, 1000.0) - self._bill.spent(stub.name))
+        if "account" in stub.cases:
+            reply = stub.cases["account"]["reply"]
+            return Response(reply["status"], fill(reply.get("body"), {"balance": left}), reply.get("headers", {}))
+        return Response(200, self.answers.balance(stub, left))
 
 
-def _keys_of(person: Mapping[str, Any]) -> list[str]:
-    """What a person is found by."""
-    contacts = [person.get("work_email"), *(person.get("personal_emails") or ())]
-    phones = [person.get("mobile_phone"), *(person.get("phone_numbers") or ())]
-    name = person.get("full_name") or f"{person.get('first_name')} {person.get('last_name')}"
-    near = ("job_company_name", "job_company_website", "location_locality")
-    return [
-        *(str(contact).lower() for contact in contacts if contact),
-        *(_digits(phone) for phone in phones if phone),
-        *([_profile(person["linkedin_url"])] if person.get("linkedin_url") else ()),
-        *(f"{name}|{person[place]}".lower() for place in near if person.get(place)),
-    ]
+def served() -> list[Path]:
+    """The provider files that are installed and have a recording."""
+    return [found.file.path for found in installed() if recording_of(found.file.path).exists()]
 
 
-def _profile(url: str) -> str:
-    return re.sub(r"^https?://(www\.)?", "", url.lower()).rstrip("/")
-
-
-def _digits(phone: str) -> str:
-    return re.sub(r"\D", "", phone)
-
-
-def _has_minimum(params: Mapping[str, str]) -> bool:
-    """One of the contacts, or a name with one of company, school and place."""
-    if any(params.get(name) for name in ("profile", "email", "phone", "email_hash", "lid", "pdl_id")):
-        return True
-    named = params.get("name") or (params.get("first_name") and params.get("last_name"))
-    near = ("company", "school", "location", "locality", "region", "postal_code")
-    return bool(named) and any(params.get(name) for name in near)
-
-
-def _has_required(person: Mapping[str, Any], expression: str) -> bool:
-    """Whether the record has the fields of an expression `a OR b` or `a AND b` (no brackets here)."""
-    if not expression:
-        return True
-    quantifier: Callable[..., bool] = all if " and " in expression else any
-    return quantifier(person.get(name.strip()) for name in re.split(r" and | or ", expression))
-
-
-#: The sandboxes by provider.
-SANDBOXES: Mapping[str, type[ProviderSandbox]] = {ProviderSandbox.name: ProviderSandbox}
+#: The sandbox by the name of each enricher that it stands in for; `http` runs any file.
+SANDBOXES: Mapping[str, type[ProviderSandbox]] = dict.fromkeys(
+    (HttpEnricher.name, *(path.stem for path in served())), ProviderSandbox
+)

@@ -1,272 +1,65 @@
-"""A declared provider against its sandbox: what is sent, how answers are read, and how every trouble ends."""
+"""A declared provider over real HTTP: what is sent, what comes back, and how every trouble ends."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
-from engine_enrichers import register_enrichers
-from engine_enrichers.declared import DeclaredProvider, HttpEnricher
-from engine_enrichers.requests import fill
-from engine_enrichers.sandbox import ProviderSandbox
+from engine_enrichers.catalogue import HttpEnricher
+from engine_enrichers.declared import DeclaredProvider
 
-from engine.adapters import Context
-from engine.errors import CredentialsError, EngineError, NoAnswer, RetryLater, SpecError, VendorUnavailable
+from engine.adapters import Context, Price
+from engine.errors import CredentialsError, EngineError, NoAnswer, NotTaken, RetryLater, SpecError, VendorUnavailable
+from engine.limits import OpenGate
 from engine.testing.server import Request, Response, Sandbox
 
-PDL: type[DeclaredProvider] = next(cls for cls in register_enrichers() if cls.name == "people_data_labs")  # type: ignore[assignment]
-ADA = {"email": "ada.quillfeather@brightloom.example", "last_name": "Quillfeather"}
-KEY = "sandbox-key"
-
-
-@pytest.fixture
-def box() -> Iterator[ProviderSandbox]:
-    with PDL.sandbox() as server:
-        yield server
-
-
-_opened: list[DeclaredProvider] = []
-
-
-@pytest.fixture(autouse=True)
-def _closed() -> Iterator[None]:
-    yield
-    while _opened:
-        _opened.pop().close()
-
-
-def opened(asks: DeclaredProvider) -> DeclaredProvider:
-    """The enricher, closed when the test ends."""
-    _opened.append(asks)
-    return asks
-
-
-def enricher(box: Sandbox, **config: Any) -> DeclaredProvider:
-    return opened(PDL({"base_url": box.url, "api_key": KEY, **config}, Context()))
-
-
-def values(answer: Any) -> dict[str, Any]:
-    return {field: finding.value for field, finding in answer.findings.items()}
-
-
-def test_a_hit_fills_the_wanted_fields_with_confidence_and_cost(box: ProviderSandbox) -> None:
-    wanted = ["job_title", "mobile_phone", "linkedin_url", "country", "description"]
-    answer = enricher(box).enrich(ADA, wanted)
-    assert (answer.outcome, answer.cost) == ("hit", 1.0)
-    assert values(answer) == {
-        "job_title": "Vp Of Marketing",
-        "mobile_phone": "+12025550143",
-        "linkedin_url": "https://linkedin.com/in/ada-quillfeather-example",
-        "country": "United States",
-    }
-    assert {finding.confidence for finding in answer.findings.values()} == {0.9}
-
-
-def test_only_the_inputs_the_lead_has_are_sent_and_never_the_rest(box: ProviderSandbox) -> None:
-    lead = {**ADA, "phone": "+12025550143 x12", "notes": "met at the bar", "company": " "}
-    enricher(box, min_confidence=0.65).enrich(lead, ["job_title", "email"])
-    assert box.calls()[0]["query"] == {
-        "email": ADA["email"],
-        "last_name": "Quillfeather",
-        "titlecase": "true",
-        "min_likelihood": "7",
-        "required": "job_title OR work_email",
-    }
-
-
-def test_the_best_complete_set_of_inputs_is_used(box: ProviderSandbox) -> None:
-    asks = enricher(box)
-    by_profile = {**ADA, "linkedin_url": "https://www.linkedin.com/in/ada-quillfeather-example"}
-    by_name = {"first_name": "Bruno", "last_name": "Tessarolo", "company": "Ferrovanti"}
-    assert values(asks.enrich(by_profile, ["company"])) == {"company": "Brightloom"}
-    assert values(asks.enrich(by_name, ["phone"])) == {"phone": "+390255501234"}
-    assert values(asks.enrich({"phone": "+1 202 555 0143 x9"}, ["first_name"])) == {"first_name": "Ada"}
-    assert [sorted({"profile", "email", "phone"} & set(call["query"])) for call in box.calls()] == [
-        ["profile"],
-        [],
-        ["phone"],
-    ]
-
-
-def test_too_little_to_ask_with_makes_no_call(box: ProviderSandbox) -> None:
-    asks = enricher(box)
-    for lead, wanted in [({"first_name": "Ada"}, ["email"]), (ADA, ["notes"])]:
-        assert asks.request_key(lead, wanted) is None
-        assert asks.enrich(lead, wanted).outcome == "skipped"
-    assert box.calls() == []
-
-
-def test_nobody_found_is_a_free_miss(box: ProviderSandbox) -> None:
-    answer = enricher(box).enrich({"email": "nobody@nowhere.example"}, ["job_title"])
-    assert (answer.outcome, answer.cost) == ("miss", 0.0)
-
-
-def test_a_poor_match_is_refused_by_the_provider_where_it_can_and_here_otherwise(box: ProviderSandbox) -> None:
-    emi = {"email": "emi.hoshikawa@hoshiworks.example"}
-    assert enricher(box, min_confidence=0.7).enrich(emi, ["job_title"]).cost == 0
-    box.add_fault(body={"status": 200, "likelihood": 4, "data": {"job_title": "Designer"}})
-    answer = enricher(box, min_confidence=0.7).enrich(emi, ["job_title"])
-    assert (answer.outcome, answer.cost) == ("miss", 1.0)
-    assert "confidence 0.40 is below 0.70" in answer.detail
-
-
-@pytest.mark.parametrize(
-    ("ours", "theirs", "same"),
-    [
-        ("Quillfeather", "quillfeather", True),
-        ("Müller", "Mueller", True),
-        ("García López", "garcia", True),
-        ("Smith-Jones", "jones", True),
-        ("O’Brien", "obrien", True),
-        ("Smyth", "smith", True),
-        ("Q", "quillfeather", True),
-        ("Иванова", "ivanova", True),
-        ("", "smith", True),
-        ("Quillfeather", "tessarolo", False),
-        ("Smith", "jones", False),
-    ],
-)
-def test_an_answer_about_somebody_else_is_rejected(box: ProviderSandbox, ours: str, theirs: str, same: bool) -> None:
-    box.add_fault(body={"status": 200, "likelihood": 9, "data": {"last_name": theirs, "job_title": "Boss"}})
-    answer = enricher(box).enrich({**ADA, "last_name": ours}, ["job_title"])
-    assert answer.outcome == ("hit" if same else "miss")
-    assert answer.cost == 1.0
-    assert same or "another name" in answer.detail
-
-
-def test_the_full_name_counts_where_there_is_no_last_name(box: ProviderSandbox) -> None:
-    box.add_fault(times=2, body={"likelihood": 9, "data": {"full_name": "ada quillfeather", "job_title": "Boss"}})
-    assert enricher(box).enrich(ADA, ["job_title"]).outcome == "hit"
-    assert enricher(box).enrich({**ADA, "last_name": "Okonwaru"}, ["job_title"]).outcome == "miss"
-
-
-def test_masked_values_and_booleans_are_no_values(box: ProviderSandbox) -> None:
-    box.switches["restricted_plan"] = True
-    answer = enricher(box).enrich(ADA, ["email", "mobile_phone"])
-    assert (answer.outcome, answer.detail) == ("miss", "none of the wanted fields")
-    data = {"work_email": "a***@brightloom.example", "job_title": "E*Trade Lead", "job_company_name": "****"}
-    box.add_fault(body={"likelihood": 9, "data": data})
-    assert values(enricher(box).enrich(ADA, ["email", "job_title", "company"])) == {"job_title": "E*Trade Lead"}
-
-
-def test_a_wrong_key_names_the_setting_and_never_the_key(box: ProviderSandbox) -> None:
-    box.add_fault(status=401, body={"error": {"type": "authentication_error", "message": "bad key wrong-key-1"}})
-    with pytest.raises(CredentialsError) as caught:
-        enricher(box, api_key="wrong-key-1").enrich(ADA, ["job_title"])
-    assert "enrichment.people_data_labs.config.api_key" in str(caught.value)
-    assert "wrong-key-1" not in str(caught.value)
-    with pytest.raises(CredentialsError):
-        enricher(box, api_key="wrong-key-1").enrich(ADA, ["job_title"])
-
-
-def test_spent_credits_stop_the_provider_for_the_run() -> None:
-    with PDL.sandbox(seed={"credits": 1}) as box:
-        asks = enricher(box)
-        assert asks.enrich(ADA, ["job_title"]).outcome == "hit"
-        with pytest.raises(VendorUnavailable, match="credits of people_data_labs are spent"):
-            asks.enrich(ADA, ["job_title"])
-        assert box.state()["spent"] == 1
-
-
-def test_throttling_and_outages_are_waited_for(box: ProviderSandbox) -> None:
-    asks = enricher(box)
-    box.add_fault(error="rate_limit_error")
-    with pytest.raises(RetryLater) as caught:
-        asks.enrich(ADA, ["job_title"])
-    assert (caught.value.after, type(caught.value)) == (5.0, RetryLater)
-    box.add_fault(error="api_error")
-    with pytest.raises(RetryLater, match="out of order"):
-        asks.enrich(ADA, ["job_title"])
-    assert asks.enrich(ADA, ["job_title"]).outcome == "hit"
-
-
-@pytest.mark.parametrize("trouble", [{"drop": "after"}, {"drop": "before"}, {"truncate": True}, {"empty": True}])
-def test_a_call_without_a_whole_answer_may_have_been_charged(box: ProviderSandbox, trouble: Mapping[str, Any]) -> None:
-    box.add_fault(**trouble)
-    with pytest.raises(NoAnswer):
-        enricher(box).enrich(ADA, ["job_title"])
-
-
-def test_a_refused_request_fails_this_lead_only(box: ProviderSandbox) -> None:
-    box.add_fault(error="invalid_request_error")
-    answer = enricher(box).enrich(ADA, ["job_title"])
-    assert answer.outcome == "error"
-    assert answer.detail.startswith("HTTP 400:")
-    box.add_fault(status=404, body={"message": "no Route matched"})
-    assert enricher(box).enrich(ADA, ["job_title"]).outcome == "error"
-
-
-def test_a_person_who_must_not_be_processed_is_suppressed(box: ProviderSandbox) -> None:
-    box.add_fault(status=451, body={"error": "legal"})
-    assert enricher(box).enrich(ADA, ["job_title"]).outcome == "suppressed"
-
-
-def test_equal_requests_have_equal_keys_and_others_do_not(box: ProviderSandbox) -> None:
-    asks = enricher(box)
-    key = asks.request_key(ADA, ["job_title", "email"])
-    same = {**ADA, "email": " ADA.Quillfeather@brightloom.example ", "notes": "x"}
-    assert key is not None
-    assert asks.request_key(same, ["email", "job_title", "description"]) == key
-    others = [
-        asks.request_key({**ADA, "email": "b@brightloom.example"}, ["job_title", "email"]),
-        asks.request_key(ADA, ["job_title"]),
-        enricher(box, min_confidence=0.8).request_key(ADA, ["job_title", "email"]),
-        opened(PDL({"api_key": KEY}, Context())).request_key(ADA, ["job_title", "email"]),
-    ]
-    assert len({key, *others}) == 5
-    assert KEY not in key
-
-
-def test_limits_come_from_the_file_or_from_the_configuration(box: ProviderSandbox) -> None:
-    assert (enricher(box).limits.calls, enricher(box).limits.window) == (100, 60)
-    assert enricher(box, limits={"calls": 1000, "window": 60}).limits.calls == 1000
-    assert enricher(box).valid_for == 60 * 86400
-
-
-def test_a_key_is_not_sent_over_plain_http_to_another_machine() -> None:
-    with pytest.raises(SpecError, match="not an https address"):
-        PDL({"api_key": KEY, "base_url": "http://api.example.com"}, Context())
-
-
-def test_one_enricher_serves_many_threads(box: ProviderSandbox) -> None:
-    asks = enricher(box)
-    with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: values(asks.enrich(ADA, ["company"])), range(40)))
-    assert answers == [{"company": "Brightloom"}] * 40
-    assert len(box.calls("GET /v5/person/enrich")) == 40
+NOW = 1_000_000.0
+LEAD = {"company_domain": "brightloom.example", "last_name": "Quillfeather", "notes": "met at the bar"}
 
 
 class Acme(Sandbox):
-    """Answers whatever the test put in, and keeps the last request whole."""
+    """Answers what the test put in, and keeps the requests whole."""
 
     def load(self, seed: Mapping[str, Any]) -> None:
-        self.last: Request | None = None
-        self.answer = Response(200, {"hits": [{"title": " CEO/ ", "age": 41}], "grade": 80}, {"X-Cost": "2.5"})
-        self.seen = threading.Event()
+        self.requests: list[Request] = []
+        self.answers: dict[str, Response] = {}
+        self.answer = Response(200, {"hits": [{"title": "CEO", "age": 41}], "grade": 80}, {"X-Cost": "2.5"})
 
     def state(self) -> Mapping[str, Any]:
         return {}
 
     def handle(self, request: Request) -> Response:
-        self.last = request
-        return self.answer
+        self.requests.append(request)
+        return self.answers.get(request.path, self.answer)
 
 
-ACME = """\
+class Gate(OpenGate):
+    """Remembers how long it was told to hold."""
+
+    def __init__(self) -> None:
+        self.held: list[float] = []
+
+    def hold(self, seconds: float, why: str) -> None:
+        self.held.append(seconds)
+
+
+FILE = """\
 version: 3
 name: acme
 summary: Finds job titles.
 docs: https://docs.acme.example/api
 base_url: https://api.acme.example
-auth: {AUTH}
+auth: {headers: {Authorization: "Bearer {api_key}"}}
 options:
   deep: {title: Deep, description: Search more., type: boolean, default: false}
-inputs: {any_of: [[company_domain, last_name]], also: [first_name]}
+inputs:
+  any_of: [[company_domain, last_name], {with: [email], request: {path: /v1/by-email, json: {email: "{email}"}}}]
+  also: [first_name]
 request:
   method: POST
   path: /v1/{company_domain}/find
@@ -277,93 +70,243 @@ confidence: {path: grade, scale: 100}
 outcomes:
   - {status: 200, when: "error == 'none'", is: miss}
   - {status: 200, when: "error == 'slow'", is: throttled}
+  - {status: 503, when: "error == 'gone'", is: miss}
+  - {status: 200, when: "error == 'bad'", is: error}
+identity: {last_name: "hits[0].last"}
 extract:
-  job_title: {path: "hits[0].title", strip: "/ "}
-  description: hits[0].age
-  company: "join('', hits[*].missing)"
-placeholders: [not unlocked]
-cost: {hit: 1, miss: 0.5, header: X-Cost}
-limits: {}
+  job_title: "hits[0].title"
+  description: "hits[0].age"
+cost: {hit: 1, miss: 0.5, report: {header: X-Cost}, price: {amount: 0.1, currency: EUR}}
+limits: {calls: 5, window: 60, more: [{calls: 100, window: 86400}], shared: acme_account,
+         headers: {remaining: X-Left, reset: X-Reset, as: epoch}}
 valid_for: {hit: 30, miss: 7}
+account: {request: {method: GET, path: /account}, balance: credits.left}
 """
 
 
-def acme(box: Acme, folder: Path, auth: str = "in: bearer") -> DeclaredProvider:
-    (folder / "acme.yaml").write_text(ACME.replace("AUTH", auth), "utf-8")
-    config = {"file": "acme.yaml", "api_key": "k-1", "base_url": box.url}
-    return opened(HttpEnricher(config, Context(folder=folder, now=lambda: 1_000_000.0)))
+@pytest.fixture
+def box() -> Iterator[Acme]:
+    with Acme() as server:
+        yield server
 
 
-LEAD = {"company_domain": "a/b.example", "last_name": "Doe"}
+Open = Callable[..., DeclaredProvider]
 
 
-def test_a_file_of_ones_own_says_where_everything_goes(tmp_path: Path) -> None:
-    with Acme() as box:
-        answer = acme(box, tmp_path).enrich(LEAD, ["job_title", "description", "company"])
-        request = box.last
-    assert values(answer) == {"job_title": "CEO", "description": "41"}
-    assert (answer.cost, answer.findings["job_title"].confidence) == (2.5, 0.8)
-    assert request.path == "/v1/a%2Fb.example/find"
-    assert (request.query, request.headers["x-version"]) == ({"deep": "false"}, "7")
-    assert orjson.loads(request.body) == {"people": [{"last": "Doe", "deep": False}], "limit": 1}
+@pytest.fixture
+def opened(box: Acme, tmp_path: Path) -> Iterator[Open]:
+    """Opens the enricher of a file, and closes it when the test ends."""
+    found: list[DeclaredProvider] = []
+
+    def make(text: str = FILE, gate: Gate | None = None, least: float = 0.0, **config: Any) -> DeclaredProvider:
+        (tmp_path / "acme.yaml").write_text(text, "utf-8")
+        context = Context(folder=tmp_path, now=lambda: NOW, gate=gate or Gate(), min_confidence=least)
+        found.append(HttpEnricher({"file": "acme.yaml", "api_key": "k-12345", "base_url": box.url, **config}, context))
+        return found[-1]
+
+    yield make
+    for each in found:
+        each.close()
+
+
+@contextmanager
+def raises(kind: type[EngineError]) -> Iterator[Any]:
+    """The error, in which neither the credential nor the person stands."""
+    with pytest.raises(kind) as caught:
+        yield caught
+    assert type(caught.value) is kind
+    assert "k-12345" not in str(caught.value)
+    assert "Quillfeather" not in str(caught.value)
+
+
+def test_a_hit_gives_everything_that_the_answer_has(box: Acme, opened: Open) -> None:
+    answer = opened().enrich(LEAD, ["job_title"])
+    assert {name: found.value for name, found in answer.findings.items()} == {"job_title": "CEO", "description": "41"}
+    assert (answer.outcome, answer.cost, answer.fields) == ("hit", 2.5, {"job_title", "description"})
+    [request] = box.requests
+    assert (request.path, request.query) == ("/v1/brightloom.example/find", {"deep": "false"})
+    assert (request.headers["x-version"], request.headers["authorization"]) == ("7", "Bearer k-12345")
+    assert orjson.loads(request.body) == {"people": [{"last": "Quillfeather", "deep": False}], "limit": 1}
+
+
+def test_a_set_of_inputs_may_have_a_request_of_its_own(box: Acme, opened: Open) -> None:
+    opened().enrich({"email": "Ada@brightloom.example"}, ["job_title"])
+    assert box.requests[0].path == "/v1/by-email"
+    assert orjson.loads(box.requests[0].body) == {"email": "ada@brightloom.example"}
+
+
+def test_too_little_to_ask_with_makes_no_call(box: Acme, opened: Open) -> None:
+    asks = opened()
+    for lead, wanted in [
+        ({"last_name": "Q"}, ["job_title"]),
+        (LEAD, ["phone"]),
+        ({**LEAD, "company_domain": ".."}, ["job_title"]),
+    ]:
+        assert asks.ask(lead, wanted) is None
+        assert asks.enrich(lead, wanted).outcome == "skipped"
+    assert box.requests == []
+
+
+def test_equal_questions_have_equal_keys_and_others_do_not(box: Acme, opened: Open) -> None:
+    asks = opened()
+    first = asks.ask(LEAD, ["job_title"])
+    assert first is not None
+    assert first.sent == {"company_domain": "brightloom.example", "last_name": "Quillfeather"}
+    same = asks.ask({**LEAD, "last_name": " QUILLFEATHER", "notes": "x"}, ["job_title", "description"])
+    assert same == first or (same is not None and same.key == first.key)
+    others = [asks.ask({**LEAD, "last_name": "Okonwaru"}, ["job_title"]), opened(deep=True).ask(LEAD, ["job_title"]),
+              opened(base_url="https://api.acme.example").ask(LEAD, ["job_title"])]  # fmt: skip
+    assert len({first.key, *(each.key for each in others if each)}) == 4
+    assert "k-12345" not in first.key
+
+
+def test_what_the_engine_is_told_comes_from_the_file_or_the_configuration(opened: Open) -> None:
+    asks = opened()
+    assert (asks.limits.windows, asks.account, asks.price) == (
+        ((5, 60), (100, 86400)),
+        "acme_account",
+        Price(0.1, "EUR"),
+    )
+    other = opened(limits={"calls": 9}, price={"amount": 0.2, "currency": "USD"})
+    assert (other.limits.windows, other.price) == (((9, 1.0),), Price(0.2, "USD"))
 
 
 @pytest.mark.parametrize(
-    ("auth", "header", "value"),
+    ("answer", "outcome", "cost"),
     [
-        ("in: bearer", "authorization", "Bearer k-1"),
-        ("in: basic", "authorization", "Basic ay0xOg=="),
-        ("in: header, name: apikey", "apikey", "k-1"),
+        (Response(200, {"error": "none"}), "miss", 0.5),
+        (Response(200, {"hits": []}), "miss", 0.5),
+        (Response(204), "miss", 0.5),
+        (Response(503, {"error": "gone"}), "miss", 0.5),
+        (Response(400, {"error": "no Quillfeather"}), "bad_request", 0),
+        (Response(404, "<html>", {"Content-Type": "text/html"}), "bad_request", 0),
+        (Response(302, None, {"Location": "http://127.0.0.1:1/"}), "error", 0),
+        (Response(451, {"error": "legal"}), "suppressed", 0),
+        (Response(200, {"error": "bad"}), "error", 0),
+        (Response(200, b"null"), "miss", 0.5),
     ],
 )
-def test_the_key_travels_as_the_file_says(tmp_path: Path, auth: str, header: str, value: str) -> None:
-    with Acme() as box:
-        acme(box, tmp_path, auth).enrich(LEAD, ["job_title"])
-        assert box.last.headers[header] == value
-
-
-def test_a_key_in_the_query_is_in_no_error(tmp_path: Path) -> None:
-    with Acme() as box:
-        asks = acme(box, tmp_path, "in: query, name: token_of_mine")
-        asks.enrich(LEAD, ["job_title"])
-        assert box.last.query["token_of_mine"] == "k-1"
-        box.add_fault(drop="before")
-        with pytest.raises(EngineError) as caught:
-            asks.enrich(LEAD, ["job_title"])
-    assert "k-1" not in str(caught.value)
-
-
-def test_errors_that_come_with_status_200_are_read_by_rule(tmp_path: Path) -> None:
-    with Acme() as box:
-        asks = acme(box, tmp_path)
-        box.answer = Response(200, {"error": "none"})
-        assert asks.enrich(LEAD, ["job_title"]).cost == 0.5
-        box.answer = Response(200, {"hits": [{"title": "Not Unlocked"}], "grade": 80})
-        assert asks.enrich(LEAD, ["job_title"]).outcome == "miss"
-        box.answer = Response(200, {"hits": [{"title": "CEO"}]})
-        assert asks.enrich(LEAD, ["job_title"]).findings["job_title"].confidence == 0
+def test_an_answer_without_values_is_sorted(
+    box: Acme, opened: Open, answer: Response, outcome: str, cost: float
+) -> None:
+    box.answer = answer
+    found = opened().enrich(LEAD, ["job_title"])
+    assert (found.outcome, found.cost) == (outcome, cost)
+    assert "Quillfeather" not in found.detail
 
 
 @pytest.mark.parametrize(
-    ("given", "after"),
-    [("30", 30.0), ("0", 1.0), ("Mon, 12 Jan 1970 13:47:40 GMT", 60.0), ("soon", 5.0), ("nan", 5.0), ("1e9", 3600.0)],
-)
-def test_the_wait_is_the_one_the_provider_asks_for(tmp_path: Path, given: str, after: float) -> None:
-    with Acme() as box:
-        box.answer = Response(429, None, {"Retry-After": given})
-        with pytest.raises(RetryLater) as caught:
-            acme(box, tmp_path).enrich(LEAD, ["job_title"])
-    assert caught.value.after == after
+    ("answer", "kind"),
+    [
+        (Response(401, {"error": "key k-12345 of Quillfeather"}), CredentialsError),
+        (Response(402, {"error": "no credits for Quillfeather"}), VendorUnavailable),
+        (Response(429), NotTaken),
+        (Response(200, {"error": "slow"}), NotTaken),
+        (Response(500, "Quillfeather"), RetryLater),
+        (Response(200, "<html>Quillfeather</html>", {"Content-Type": "text/html"}), NoAnswer),
+        (Response(200, b'{"hits": [{"ti'), NoAnswer),
+        (Response(200, b""), NoAnswer),
+        (Response(200, b"[" * 100_000), NoAnswer),
+        (Response(200, b" " * (8 * 2**20 + 1)), NoAnswer),
+    ],
+)  # fmt: skip
+def test_what_says_nothing_about_the_lead_is_raised(
+    box: Acme, opened: Open, answer: Response, kind: type[EngineError]
+) -> None:
+    box.answer = answer
+    with raises(kind):
+        opened().enrich(LEAD, ["job_title"])
 
 
-def test_a_template_keeps_types_and_leaves_out_what_is_empty() -> None:
-    template = {
-        "a": "{n}",
-        "b": "x-{n}",
-        "c": "{none}",
-        "d": [{"e": "{none}"}],
-        "f": "{n} {none}",
-        "g": 0,
-        "h": "{flag}",
-    }
-    assert fill(template, {"n": 7, "flag": False}) == {"a": 7, "b": "x-7", "g": 0, "h": False}
+@pytest.mark.parametrize("trouble", [{"drop": "after"}, {"drop": "before"}])
+def test_a_call_without_an_answer_may_have_been_charged(box: Acme, opened: Open, trouble: dict[str, Any]) -> None:
+    box.add_fault(**trouble)
+    with raises(NoAnswer):
+        opened().enrich(LEAD, ["job_title"])
+
+
+def test_the_timeout_of_the_file_holds_for_the_whole_answer(box: Acme, opened: Open) -> None:
+    box.add_fault(delay=0.3)
+    with raises(NoAnswer):
+        opened(
+            FILE.replace("path: /v1/{company_domain}/find", "path: /v1/{company_domain}/find\n  timeout: 0.05")
+        ).enrich(LEAD, ["job_title"])
+
+
+def test_everybody_waits_for_as_long_as_the_provider_asks(box: Acme, opened: Open) -> None:
+    gate = Gate()
+    box.answer = Response(429, None, {"Retry-After": "30"})
+    with pytest.raises(NotTaken) as caught:
+        opened(gate=gate).enrich(LEAD, ["job_title"])
+    assert (caught.value.after, gate.held) == (30.0, [30.0])
+    box.answer = Response(429, None, {"X-Reset": str(NOW + 7200)})
+    with pytest.raises(NotTaken) as caught:
+        opened(gate=gate).enrich(LEAD, ["job_title"])
+    assert (caught.value.after, gate.held[1:]) == (3600.0, [7200.0])
+
+
+def test_the_last_call_that_is_left_holds_the_next(box: Acme, opened: Open) -> None:
+    gate = Gate()
+    box.answer = Response(200, {"hits": [{"title": "CEO"}]}, {"X-Left": "0", "X-Reset": str(NOW + 12)})
+    assert opened(gate=gate).enrich(LEAD, ["job_title"]).outcome == "hit"
+    assert gate.held == [12.0]
+
+
+def test_an_answer_about_somebody_else_is_contradicted_for_each_lead(box: Acme, opened: Open) -> None:
+    box.answer = Response(200, {"hits": [{"title": "CEO", "last": "Tessarolo"}], "grade": 80})
+    asks = opened()
+    answer = asks.enrich(LEAD, ["job_title"])
+    assert "another name" in asks.contradiction(LEAD, answer)
+    assert asks.contradiction({**LEAD, "last_name": "Tessarolo"}, answer) == ""
+
+
+def test_the_account_tells_whether_the_key_works_and_what_is_left(box: Acme, opened: Open) -> None:
+    box.answers["/account"] = Response(200, {"credits": {"left": 12}})
+    assert [(each.name, each.ok, each.detail) for each in opened().examine()] == [
+        ("credentials", True, ""), ("credits", True, "12 left"),
+    ]  # fmt: skip
+    box.answers["/account"] = Response(401)
+    [refused] = opened().examine()
+    assert (refused.ok, "refused the credentials" in refused.detail) == (False, True)
+    box.answers["/account"] = Response(503)
+    assert opened().examine()[0].ok is None
+
+
+def test_a_key_is_not_sent_over_plain_http_to_another_machine(opened: Open) -> None:
+    with pytest.raises(SpecError, match="not an https address"):
+        opened(base_url="http://api.example.com")
+
+
+def test_one_enricher_serves_many_threads(box: Acme, opened: Open) -> None:
+    asks = opened()
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: asks.enrich(LEAD, ["job_title"]).outcome, range(40)))
+    assert answers == ["hit"] * 40
+    assert len(box.requests) == 40
+
+
+# Calls before -------------------------------------------------------------------------------------------------------
+
+CHAIN = FILE.replace("request:\n", """\
+before:
+  - request: {method: POST, path: /search, json: {last: "{last_name}"}}
+    outcomes: [{when: "results == `[]`", is: miss}]
+    take: {id: "results[0].id"}
+    cost: 0.25
+request:
+""", 1).replace("path: /v1/{company_domain}/find", "path: /v1/collect/{id}")  # fmt: skip
+
+
+def test_an_earlier_call_gives_what_the_next_one_needs(box: Acme, opened: Open) -> None:
+    box.answers["/search"] = Response(200, {"results": [{"id": 77}]})
+    answer = opened(CHAIN).enrich(LEAD, ["job_title"])
+    assert (answer.outcome, answer.cost) == ("hit", 2.75)
+    assert [request.path for request in box.requests] == ["/search", "/v1/collect/77"]
+
+
+@pytest.mark.parametrize("body", [{"results": []}, {"results": [{}]}, {"results": [{"id": ".."}]}])
+def test_an_earlier_call_that_finds_nobody_ends_the_question(box: Acme, opened: Open, body: Any) -> None:
+    box.answers["/search"] = Response(200, body)
+    answer = opened(CHAIN).enrich(LEAD, ["job_title"])
+    assert (answer.outcome, answer.cost) == ("miss", 0.25)
+    assert [request.path for request in box.requests] == ["/search"]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from engine_enrichers.casing import clean_name
 from engine_enrichers.contacts import is_email, normal_domain, normal_email, normal_phone, normal_url
 from engine_enrichers.normalize import Normalize
 from engine_enrichers.places import country_code, state_as
-from engine_enrichers.text import clean, clean_lines, clean_name
+from engine_enrichers.text import clean, clean_lines
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +20,9 @@ quick = settings(max_examples=150, deadline=None)
 
 #: Text with the characters that are trouble, more often than chance would bring them.
 TEXT = st.text(
-    st.one_of(st.characters(exclude_categories=["Cs"]), st.sampled_from("ÃÂâ€™©\u200b\u200d\u00a0\r\n\t '-.iIİ"))
+    st.one_of(
+        st.characters(exclude_categories=["Cs"]), st.sampled_from("ÃÂâ€™©\u200b\u200d\u00a0\r\n\t '-.,iIıİşŞğßẞσςΣ")
+    )
 )
 ADDRESSES = st.builds(
     "{}{}@{}{}".format,
@@ -107,11 +110,55 @@ def test_notes_keep_their_lines() -> None:
         ("LI", "Li"),
         ("deVries", "deVries"),
         ("王", "王"),
+        ("NG", "Ng"),
+        ("MACLEOD", "MacLeod"),
+        ("MACKEY", "Mackey"),
+        ("MACRON", "Macron"),
+        ("D'ANGELO", "D'Angelo"),
+        ("'T HOOFT", "'t Hooft"),
+        ("IJZERMAN", "IJzerman"),
+        ("IJAZ", "Ijaz"),
+        ("WEISS", "Weiss"),
+        ("GROẞ", "Groß"),
+        ("YILDIZOĞLU", "Yıldızoğlu"),
+        ("IŞIK", "IŞIK"),  # Turkish or not?
+        ("ИВАНОВ", "Иванов"),
+        ("ΠΑΠΑΔΟΠΟΥΛΟΣ", "Παπαδοπουλος"),
+        ("ԽԱՉԱՏՐՅԱՆ", "Խաչատրյան"),
+        ("ბერიძე", "ბერიძე"),
+        ("العلي", "العلي"),
+        ("בן גוריון", "בן גוריון"),
+        ("शर्मा", "शर्मा"),
+        ("ใจดี", "ใจดี"),
+        ("山田", "山田"),
+        ("ヤマダ", "ヤマダ"),
+        ("김", "김"),
     ],
 )
 def test_names_are_capitalised_only_where_nobody_did(captured: str, expected: str) -> None:
     assert normalized(last_name=captured)["last_name"] == expected
     assert normalized({"name_case": False}, last_name=captured)["last_name"] == captured
+
+
+def test_turkish_letters_go_by_the_country_as_well() -> None:
+    assert normalized(last_name="IŞIK", country="Türkiye")["last_name"] == "Işık"
+    assert normalized(first_name="ibrahim çağlar", country="TR")["first_name"] == "İbrahim Çağlar"
+
+
+@pytest.mark.parametrize(
+    ("captured", "expected"),
+    [
+        ("DR. ADA LOVELACE, PHD", "Dr. Ada Lovelace, PhD"),
+        ("VAN MORRISON", "Van Morrison"),
+        ("VAN DER BERG, JAN", "van der Berg, Jan"),
+        ("JEANNE D'ARC", "Jeanne d'Arc"),
+        ("CHINUA MBA", "Chinua Mba"),
+        ("JANE DOE, MBA", "Jane Doe, MBA"),
+        ("Jane DOE", "Jane DOE"),
+    ],
+)
+def test_whole_names(captured: str, expected: str) -> None:
+    assert normalized(full_name=captured)["full_name"] == expected
 
 
 @pytest.mark.parametrize(
@@ -192,11 +239,21 @@ def test_country_form(form: str, expected: str) -> None:
         ("Calif", "US", "Calif", "Calif"),
         ("CA", "", "CA", "CA"),
         ("CA", "Atlantis", "CA", "CA"),
+        ("Catalonia", "Spain", "Cataluña", "CT"),
+        ("BAVARIA", "Germany", "Bayern", "BY"),
+        ("广东省", "China", "Guangdong", "GD"),
+        ("東京都", "Japan", "Tokyo", "13"),
+        ("ISTANBUL", "Turkey", "İstanbul", "34"),
     ],
 )
 def test_states_are_looked_up_in_their_country(captured: str, country: str, name: str, code: str) -> None:
     assert normalized(state=captured, country=country)["state"] == name
     assert normalized({"state_form": "code"}, state=captured, country=country)["state"] == code
+
+
+def test_codes_are_brought_into_form_too() -> None:
+    lead = normalized(country_code="usa", state_code="Texas", company_phone="(202) 555-0143")
+    assert lead == {"country_code": "US", "state_code": "TX", "company_phone": "+12025550143"}
 
 
 def test_a_country_that_is_not_understood_is_not_replaced_by_the_default() -> None:
@@ -224,6 +281,10 @@ def test_linkedin_profiles_lose_their_query_and_domains_their_address() -> None:
     assert lead["company_domain"] == "acme.example"
 
 
+def turkish_name(text: str) -> str:
+    return clean_name(text, "TR", whole=True)
+
+
 @quick
 @given(TEXT)
 @example("Ã\u200b©")
@@ -231,7 +292,7 @@ def test_linkedin_profiles_lose_their_query_and_domains_their_address() -> None:
 @example("î¡")
 @example("ß0")
 def test_text_settles_in_one_pass(text: str) -> None:
-    for repair in (clean, clean_lines, clean_name, normal_url, normal_domain):
+    for repair in (clean, clean_lines, clean_name, turkish_name, normal_url, normal_domain):
         once = repair(text)
         assert repair(once) == once
 
@@ -266,7 +327,18 @@ def test_places_never_raise(text: str, country: str) -> None:
     state_as(text, country, "name")
 
 
-FIELDS = ("first_name", "email", "phone", "country", "state", "website", "linkedin_url", "notes", "company_domain")
+FIELDS = (
+    "first_name",
+    "full_name",
+    "email",
+    "phone",
+    "country",
+    "state",
+    "website",
+    "linkedin_url",
+    "notes",
+    "company_domain",
+)
 
 
 @quick

@@ -1,0 +1,156 @@
+"""The demo's waterfall against the providers' sandbox: its bill is the ledger's, to the cent, also across `kill -9`."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from engine_enrichers.sandbox import ProviderSandbox
+from engine_marketo.sandbox import MarketoSandbox
+
+from engine.state import Store
+
+DEMO = Path(__file__).parents[1] / "specs/demo"
+SPEC = DEMO / "marketo.yaml"
+CRASHING = Path(__file__).with_name("crashing.py")
+#: Seconds that each call to a provider takes: long enough to be killed in.
+LATENCY = 0.01
+
+
+@dataclass
+class World:
+    """Sandboxes with the demo's seeds, and a state."""
+
+    folder: Path
+    providers: ProviderSandbox
+    environment: Mapping[str, str]
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state.db"
+
+    def start(self, *crash: object) -> subprocess.Popen[bytes]:
+        head = [CRASHING, *crash, "--"] if crash else ["-m", "engine"]
+        words = [sys.executable, *head, "run", SPEC, "--state", self.state, "--quiet"]
+        environment = {**os.environ, **self.environment}
+        return subprocess.Popen(
+            list(map(str, words)), env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+
+    def finish(self) -> None:
+        process = self.start()
+        out, _ = process.communicate(timeout=120)
+        assert process.returncode in (0, 1), out.decode()
+
+    def bill(self) -> dict[str, float]:
+        """Credits by provider, as the providers would charge them."""
+        return {name: each["credits"] for name, each in self.providers.bill()["providers"].items() if each["credits"]}
+
+    def ledger(self) -> dict[str, Any]:
+        with Store(self.state, check=False) as store:
+            return {each.provider: each for each in store.ledger.totals()}
+
+    def values(self) -> set[tuple[Any, ...]]:
+        with Store(self.state, check=False) as store:
+            return set(
+                store.database.rows(
+                    "SELECT l.key, v.field, v.provider, v.value, v.status, v.verifier FROM enriched_values v"
+                    " JOIN leads l ON l.id = v.lead_id"
+                )
+            )
+
+
+@pytest.fixture(scope="module")
+def make_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with ExitStack() as stack:
+
+        def make(name: str) -> World:
+            seed = json.loads((DEMO / "providers.seed.json").read_text("utf-8"))
+            delay = [{"match": ".*", "times": -1, "delay": LATENCY}]
+            providers = ProviderSandbox(seed={**seed, "faults": delay})
+            marketo = MarketoSandbox(seed=json.loads((DEMO / "marketo.seed.json").read_text("utf-8")))
+            for box in (providers, marketo):
+                stack.enter_context(box)
+            folder = tmp_path_factory.mktemp(name)
+            return World(folder, providers, {**providers.environment(), **marketo.environment()})
+
+        yield make
+
+
+@pytest.fixture(scope="module")
+def whole(make_world: Any) -> tuple[World, float]:
+    """A run that nobody disturbs, and the seconds it took."""
+    world = make_world("whole")
+    started = time.monotonic()
+    world.finish()
+    return world, time.monotonic() - started
+
+
+def test_five_providers_or_more_are_paid_in_the_demo(whole: tuple[World, float]) -> None:
+    world, _ = whole
+    assert len(world.bill()) >= 5
+    assert {each.unanswered + each.pending for each in world.ledger().values()} == {0}
+
+
+def test_the_bill_equals_the_ledger_to_the_cent(whole: tuple[World, float]) -> None:
+    world, _ = whole
+    ledger = {name: round(each.cost, 6) for name, each in world.ledger().items() if each.cost}
+    assert world.bill() == ledger
+    money = {name: each["money"] for name, each in world.providers.bill()["providers"].items() if each["money"]}
+    assert money and money == {name: each.amount for name, each in world.ledger().items() if each.amount}
+
+
+@pytest.mark.parametrize("kills", [4, pytest.param(30, marks=pytest.mark.torture)])
+def test_kills_cost_no_more_than_the_calls_that_were_in_flight(
+    kills: int, make_world: Any, whole: tuple[World, float]
+) -> None:
+    undisturbed, seconds = whole
+    world = make_world(f"killed-{kills}")
+    chance = random.Random(kills)  # noqa: S311 - made to repeat
+    killed = 0
+    for _ in range(kills * 4):
+        # Half of them by the clock, wherever that is; half at a step of the ledger's.
+        if chance.random() < 0.5:
+            step = chance.choice(["Ledger.reserve", "Ledger.settle", "Ledger.known"])
+            process = world.start(
+                f"engine.state.ledger:{step}", chance.randint(1, 6), chance.choice(["before", "after"])
+            )
+        else:
+            process = world.start()
+            try:
+                process.wait(seconds * chance.uniform(0.2, 0.9))
+            except subprocess.TimeoutExpired:
+                process.kill()
+        process.communicate(timeout=120)
+        killed += process.returncode == -signal.SIGKILL
+        if killed == kills or process.returncode >= 0:
+            break
+    assert killed >= min(kills, 4)
+    world.finish()
+    assert world.values() == undisturbed.values()
+    ledger, bill = world.ledger(), world.bill()
+    for name, charged in undisturbed.bill().items():
+        lost = ledger[name].unanswered
+        extra = bill[name] - charged
+        each = _dearest(world, name)
+        assert 0 <= extra <= lost * each + 1e-9, name
+        # What the engine knows of, and what it shows as possibly charged, is all that was charged.
+        assert ledger[name].cost - 1e-9 <= bill[name] <= ledger[name].cost + lost * each + 1e-9, name
+
+
+def _dearest(world: World, provider: str) -> float:
+    """The most that one answer of a provider was charged at."""
+    return max(
+        (each["credits"] for each in world.providers.bill()["charges"] if each["provider"] == provider), default=0
+    )
