@@ -77,7 +77,8 @@ def outputs() -> Mapping[str, str]:
         provider = stack.enter_context(ProviderSandbox(files=[folder / FILES["acme-file"]]))
         marketo = stack.enter_context(MarketoSandbox())
         stack.enter_context(chdir(folder))
-        stack.callback(lambda: (os.environ.clear(), os.environ.update(before)))
+        stack.callback(os.environ.update, before)
+        stack.callback(os.environ.clear)  # the last of these is done first
         os.environ.pop("ENGINE_STATE", None)
         os.environ.update({**provider.environment(), **marketo.environment(), "COLUMNS": "110"})
         cli, port = build_cli(), str(provider.port)

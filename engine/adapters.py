@@ -147,8 +147,8 @@ class EnrichAnswer:
     only); `skipped` (not asked). `partial` is the waterfall's own word for a hit that leaves wanted fields open.
     findings: everything that the answer has, wanted or not: other leads may want it. valid_for: seconds for which this
     answer may be used again, where not the enricher's usual time. fields: the lead fields that this answer says all
-    about, where not those of the `Ask`. about: who the answer is about, for `Enricher.contradiction`. record_id: the
-    provider's own name of the record.
+    about, where not those of the `Ask`. about: who the answer is about, for `Enricher.contradiction`. lost: of several
+    questions of one call, this one has no usable answer and may have been charged.
     """
 
     outcome: AnswerClass
@@ -158,7 +158,7 @@ class EnrichAnswer:
     valid_for: float | None = None
     fields: frozenset[str] | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
-    record_id: str = ""
+    lost: bool = False
     ticket: str = ""
     after: float = 0.0
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from engine.adapters import Ask, Context, EnrichAnswer, Enricher
 from engine.enrichment import Enrichment
+from engine.errors import AbortRun
 from engine.records import Lead
 from engine.stages.base import Circumstances
 from engine.stages.questions import Answered, Condition, Question, WaterfallStep, loaded
@@ -195,6 +196,10 @@ class Foresight:
             except StopIteration as end:
                 fields: Mapping[str, Any] = end.value.data["f"]
                 break
+            except AbortRun:
+                raise
+            except Exception:
+                return found  # a run lets such a lead go on with what was captured
             answered = self._answer(question, doubts, found, unsure)
         if doubts.fields:
             self._look_further(doubts, fields, found, unsure)

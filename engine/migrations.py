@@ -284,7 +284,7 @@ CREATE TABLE callbacks (                -- answers that providers posted
 
 CREATE TABLE callback_tokens (          -- the part of a provider's callback address that nobody can guess
     provider TEXT PRIMARY KEY,
-    token TEXT NOT NULL
+    token TEXT NOT NULL                 -- as it stands in the address, for as long as the state lives
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE enrichment_refusals (      -- people of whom a provider said that they must not be processed

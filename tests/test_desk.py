@@ -290,3 +290,14 @@ def test_a_provider_that_takes_no_call_for_long_is_given_up(bed: Bed) -> None:
     bed.run([{"use": "one"}, {"use": "two"}], one, two)
     assert 1_200 <= bed.time - before < 1_400
     assert bed.outcomes() == {"one": "quota", "two": "quota"} and bed.store.ledger.totals() == []
+
+
+def test_of_a_batch_only_the_questions_without_an_answer_are_possibly_charged(bed: Bed) -> None:
+    def answer(lead: Mapping[str, Any]) -> EnrichAnswer:
+        return EnrichAnswer("error", detail="cut off", lost=True) if lead["last_name"] == "Quill3" else hit(city="Oslo")
+
+    bed.leads(*people(10))
+    bed.run([{"use": "one"}], Provider("one", ["city"], answer, batch=10))
+    (totals,) = bed.store.ledger.totals()
+    assert (totals.calls, totals.answered, totals.unanswered, totals.cost) == (10, 9, 1, 9.0)
+    assert bed.outcomes(4) == {"one": "error"}

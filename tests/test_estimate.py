@@ -293,3 +293,9 @@ def test_a_run_never_buys_more_than_was_planned(
             assert each["amount"] <= sum((row.amount or 0) + (row.further_amount or 0) for row in mine) + 1e-6
         assert sum(each["calls"] for each in paid) <= planned.calls + planned.further
         assert sum(each["amount"] for each in paid) <= planned.money.get("USD", 0.0) + 1e-6
+
+
+def test_a_lead_that_a_condition_breaks_on_does_not_stop_the_plan(tmp_path: Path, plugins: Plugins) -> None:
+    people = [("Ada", "12", "Fernhill", ""), ("Bo", "Reed", "Fernhill", "")]
+    spec = made(tmp_path, {"steps": [{"use": "one"}], "when": "lead.last_name | int > 5"}, people)
+    assert estimate(spec, plugins, tmp_path / "state.db").calls == 1

@@ -255,7 +255,7 @@ def test_a_plugin_that_breaks_stops_neither_the_lead_nor_the_others(bed: Bed) ->
 
 def test_every_value_knows_the_call_it_came_from(bed: Bed) -> None:
     one = Provider("one", ["city"], lambda lead: EnrichAnswer(
-        "hit", {"city": Finding("Oslo", 0.8, path="data.city")}, 2.5, record_id="r1"))  # fmt: skip
+        "hit", {"city": Finding("Oslo", 0.8, path="data.city")}, 2.5))  # fmt: skip
     bed.leads(ADA)
     bed.run([{"use": "one"}], one)
     (value,) = bed.lead()["values"]

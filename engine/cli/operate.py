@@ -272,19 +272,19 @@ def demo(folder: Path, state: Path, quiet: bool) -> None:
     sandboxes: list[Any] = []
     try:
         adapters: dict[str, Any] = dict(loaded.vendors)
-        for name, enricher in loaded.enrichers.items():
-            adapters.setdefault(enricher.sandbox_name or name, enricher)
-        for name, adapter in adapters.items():
+        for own, enricher in loaded.enrichers.items():
+            adapters.setdefault(enricher.sandbox_name or own, enricher)
+        for whose, adapter in adapters.items():
             if not hasattr(adapter, "sandbox"):
                 continue
             try:
-                seed = folder / f"{name}.seed.json"
+                seed = folder / f"{whose}.seed.json"
                 box = adapter.sandbox(seed=json.loads(seed.read_text("utf-8")) if seed.exists() else None).start()
             except NotImplementedError:  # not every vendor and provider ships one
                 continue
             sandboxes.append(box)
             os.environ.update(box.environment())
-            click.echo(f"sandbox of {name} at {box.url}")
+            click.echo(f"sandbox of {whose} at {box.url}")
         with Store(state) as store:
             for path in paths:
                 summary = execute(Run(specs.load(path), store, loaded), quiet=quiet)

@@ -317,6 +317,10 @@ class Desk:
             settlements.append(Settlement(case.call, "void", outcome))
             deliveries.append((case, Answered(answer, None, now)))
             return
+        if answer.lost:
+            settlements.append(Settlement(case.call, "unanswered", "no_answer"))
+            deliveries.append((case, Answered(answer, case.call, now)))
+            return
         keeps = 0.0 if outcome in ("error", "bad_request") else self.step.enricher.valid_for
         if answer.valid_for is not None and keeps:
             keeps = answer.valid_for

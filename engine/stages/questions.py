@@ -81,13 +81,10 @@ def stored(answer: EnrichAnswer) -> dict[str, Any]:
         },
         "detail": answer.detail,
         "about": dict(answer.about),
-        "record_id": answer.record_id,
     }
 
 
 def loaded(kept: Mapping[str, Any]) -> EnrichAnswer:
     """An answer from the ledger: it costs nothing a second time."""
     findings = {name: Finding(*parts) for name, parts in kept["findings"].items()}
-    return EnrichAnswer(
-        kept["outcome"], findings, 0.0, kept["detail"], about=kept.get("about", {}), record_id=kept.get("record_id", "")
-    )
+    return EnrichAnswer(kept["outcome"], findings, 0.0, kept["detail"], about=kept.get("about", {}))

@@ -58,17 +58,14 @@ def ended(provider: Provider, outcome: AnswerClass, cost: float, detail: str = "
     return EnrichAnswer(outcome, cost=cost, detail=detail, valid_for=provider.miss_days * DAY if looked else None)
 
 
-def settled(ask: Callable[[], EnrichAnswer], most: float) -> Settled:
-    """The answer of one of several questions: what is raised for it must not take the answers of the others away.
-
-    `most`: what the question has cost where that is unknown.
-    """
+def settled(ask: Callable[[], EnrichAnswer]) -> Settled:
+    """The answer of one of several questions: what is raised for it must not take the answers of the others away."""
     try:
         return ask(), None
     except RunStopped:
         raise
     except NoAnswer as error:
-        return EnrichAnswer("error", cost=most, detail=f"{error.what}; it may have been charged"), error
+        return EnrichAnswer("error", detail=f"{error.what}; it may have been charged", lost=True), error
     except RetryLater as error:
         return EnrichAnswer("throttled", detail=error.what, after=error.after), error
     except CredentialsError as error:

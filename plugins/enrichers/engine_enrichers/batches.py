@@ -16,7 +16,7 @@ from engine_enrichers.client import Answered
 from engine_enrichers.costs import reported, shares
 from engine_enrichers.outcomes import classify
 from engine_enrichers.provider import Batch, Provider, Rule
-from engine_enrichers.questions import Question, most_of
+from engine_enrichers.questions import Question
 from engine_enrichers.requests import build
 from engine_enrichers.templates import fill
 from engine_enrichers.tickets import record_ticket, submitted
@@ -59,8 +59,7 @@ def ask(enricher: DeclaredProvider, inquiries: Sequence[Inquiry]) -> list[Enrich
 
 
 def _alone(enricher: DeclaredProvider, inquiry: Inquiry) -> Settled:
-    most = most_of(enricher.provider, frozenset(enricher.provider.extract))
-    return settled(lambda: enricher.enrich(inquiry.lead, inquiry.wanted), most)
+    return settled(lambda: enricher.enrich(inquiry.lead, inquiry.wanted))
 
 
 def _before(
@@ -76,7 +75,7 @@ def _before(
         taken.update(made)
         return EnrichAnswer("hit")
 
-    answer, error = settled(make, most_of(enricher.provider, question.revealed))
+    answer, error = settled(make)
     return (taken if answer.outcome == "hit" else answer), error
 
 
@@ -94,15 +93,14 @@ def _asked(enricher: DeclaredProvider, part: Sequence[_Ready]) -> list[Settled]:
     """The answers to questions that travel together; one alone travels by the usual request."""
     if len(part) == 1:
         _, question, taken = part[0]
-        return [settled(lambda: enricher.answer(question, taken), most_of(enricher.provider, question.revealed))]
+        return [settled(lambda: enricher.answer(question, taken))]
     answers: list[EnrichAnswer] = []
 
     def make() -> EnrichAnswer:
         answers.extend(_together(enricher, part))
         return answers[0]
 
-    most = most_of(enricher.provider, part[0][1].revealed)
-    answer, error = settled(make, most)
+    answer, error = settled(make)
     return [(answer, error)] * len(part) if error is not None else [(each, None) for each in answers]
 
 
@@ -128,7 +126,7 @@ def _together(enricher: DeclaredProvider, part: Sequence[_Ready]) -> list[Enrich
         ]
     if answered.outcome in _ONE_BY_ONE:
         found = [
-            settled(lambda q=question, t=taken: enricher.answer(q, t), most_of(provider, question.revealed))  # type: ignore[misc]
+            settled(lambda q=question, t=taken: enricher.answer(q, t))  # type: ignore[misc]
             for _, question, taken in part
         ]
         return together(found)

@@ -146,10 +146,12 @@ class ProviderConformance:
 
     def test_no_value_of_a_lead_changes_host_path_or_headers(self, trial: Trial) -> None:
         allowed = trial.shapes
-        for hostile in HOSTILE:
-            for inputs in trial.sets:
-                lead = trial.lead_of(inputs)
-                for name in lead:
+        in_path = any("{" in route.request["path"] for route in trial.stub.routes if route.kind == "main")
+        for number, inputs in enumerate(trial.sets):
+            lead = trial.lead_of(inputs)
+            for place, name in enumerate(lead):
+                # A value in a path can do most; elsewhere, each field gets its share of the values.
+                for hostile in HOSTILE if in_path or number == 0 else HOSTILE[(number + place) % 4 :: 4]:
                     trial.box.requests.clear()
                     answer = trial.run({**lead, name: hostile if name != "email" else f"{hostile}@example.com"})
                     assert isinstance(answer, EngineError) or answer.outcome in OUTCOMES
@@ -179,10 +181,14 @@ class ProviderConformance:
         for name, case in trial.stub.cases.items():
             if "outcome" not in case or name in ("submitted", "pending", "account", "callback"):
                 continue
-            tried = list(trial.attempts(name))
-            ended = [outcome_of(answer) for answer, _ in tried]
-            assert case["outcome"] in ended, f"{name}: ended as {ended}, {[answer for answer, _ in tried]}"
-            answer, charged = tried[ended.index(case["outcome"])]
+            tried = []
+            for attempt in trial.attempts(name):
+                tried.append(attempt)
+                if outcome_of(attempt[0]) == case["outcome"]:
+                    break
+            else:
+                pytest.fail(f"{name}: ended as {[outcome_of(each) for each, _ in tried]}, {tried}")
+            answer, charged = tried[-1]
             if isinstance(answer, EnrichAnswer) and answer.outcome not in ("error", "pending"):
                 assert answer.cost == pytest.approx(charged), f"{name}: cost {answer.cost}, charged {charged}"
 
@@ -206,10 +212,11 @@ class ProviderConformance:
 
     def test_the_most_is_the_most(self, trial: Trial) -> None:
         for inputs in trial.sets:
+            trial.reset()
             ask = trial.enricher().ask(trial.lead_of(inputs), trial.wanted)
-            answer = trial.run(trial.lead_of(inputs))
-            assert ask is not None and isinstance(answer, EnrichAnswer)
-            assert ask.most >= answer.cost - 1e-9, f"{inputs}: at most {ask.most} is said, {answer.cost} is charged"
+            trial.run(trial.lead_of(inputs))
+            assert ask is not None
+            assert ask.most >= trial.charged - 1e-9, f"{inputs}: at most {ask.most} is said, {trial.charged} is charged"
 
     def test_spent_credits_and_throttling_are_told_apart(self, trial: Trial) -> None:
         lead = trial.lead_of(trial.sets[0])

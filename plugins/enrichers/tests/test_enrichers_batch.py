@@ -178,7 +178,8 @@ def test_one_call_that_fails_does_not_take_the_answers_of_another_away(box: Acme
     answers = ask("ada", "bo", "cy", "di", "ed")
     assert told(answers) == ["error", "error", "error", "boss of di", "boss of ed"]
     assert "may have been charged" in answers[0].detail
-    assert [answer.cost for answer in answers] == [1, 1, 1, 1, 1]
+    assert [answer.cost for answer in answers] == [0, 0, 0, 1, 1]
+    assert [answer.lost for answer in answers] == [True, True, True, False, False]
 
 
 def test_a_batch_refused_for_one_of_its_records_is_asked_one_by_one(box: Acme, ask: Any) -> None:
