@@ -22,7 +22,20 @@ import generate_providers
 import generate_sessions
 from generate_tables import HEAD, inside, rows, table
 
-from engine import adapters, code_pages, code_texts, codes, errors, filters, hookspecs, limits, plugins, records, specs
+from engine import (
+    adapters,
+    asking,
+    code_pages,
+    code_texts,
+    codes,
+    errors,
+    filters,
+    hookspecs,
+    limits,
+    plugins,
+    records,
+    specs,
+)
 from engine.cli import build_cli
 from engine.expressions import Names, function, parse
 
@@ -174,9 +187,10 @@ def _attribute(item: ast.AnnAssign) -> tuple[str, str, str]:
 
 
 def interfaces() -> Iterator[str]:
-    for name in ("Context", "Inbox", "Adapter", "Source", "Vendor", "Examined", "Bulk", "Enricher", "Ask", "Inquiry",
-                 "EnrichAnswer", "Finding", "Price"):  # fmt: skip
+    for name in ("Context", "Inbox", "Adapter", "Source", "Vendor", "Examined", "Bulk", "Enricher"):
         yield from _class(adapters, name)
+    for name in ("Ask", "Inquiry", "EnrichAnswer", "Finding", "Price"):
+        yield from _class(asking, name)
     yield from _class(limits, "Limits")
     for name in ("RawLead", "Field", "Program", "Membership", "Member", "Decision", "Delivery", "Found", "Outcome",
                  "Failure", "Notice"):  # fmt: skip

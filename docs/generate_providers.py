@@ -6,9 +6,9 @@ import copy
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from engine_enrichers.catalogue import ProviderFile, shipped_files
-from engine_enrichers.cli_show import described
-from engine_enrichers.provider_files import provider_schema
+from engine_enrichers.commands.show import described
+from engine_enrichers.declared.catalogue import ProviderFile, shipped_files
+from engine_enrichers.declared.provider_files import provider_schema
 from generate_tables import HEAD, inside, rows, table
 
 #: Parts of the schema that have a section of their own, and its title.

@@ -11,7 +11,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from engine import check
-from engine.adapters import Adapter, Context, Price
+from engine.adapters import Adapter, Context
+from engine.asking import Price
 from engine.enrichment import Step
 from engine.errors import EnvironmentFault, SpecError
 from engine.foreseen_way import Foreseen, ForeseenWay, Foresight

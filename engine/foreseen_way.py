@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
-from engine.adapters import Ask, Context, EnrichAnswer, Enricher
+from engine.adapters import Context, Enricher
+from engine.asking import Ask, EnrichAnswer
 from engine.enrichment import Enrichment
 from engine.errors import AbortRun
 from engine.records import Lead

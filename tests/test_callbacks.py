@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 import pytest
 
 from engine import hookimpl, specs
-from engine.adapters import Ask, Context, EnrichAnswer, Enricher, Finding, Inquiry
+from engine.adapters import Context, Enricher
+from engine.asking import Ask, EnrichAnswer, Finding, Inquiry
 from engine.callbacks import MOST_BYTES, CallbackServer
 from engine.errors import EnvironmentFault
 from engine.run import Run

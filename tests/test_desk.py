@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.adapters import EnrichAnswer, Inquiry, Price
+from engine.asking import EnrichAnswer, Inquiry, Price
 from engine.errors import NotTaken, RetryLater
 from tests.waterfall_helpers import Bed, Provider, hit
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import jmespath
 import pytest
-from engine_enrichers import catalogue
-from engine_enrichers.catalogue import shipped_files
-from engine_enrichers.provider import Query
-from engine_enrichers.provider_files import load_provider
+from engine_enrichers.declared.catalogue import shipped_files
+from engine_enrichers.declared.enricher import catalogue
+from engine_enrichers.declared.provider import Query
+from engine_enrichers.declared.provider_files import load_provider
 from engine_enrichers.sandbox import ProviderSandbox
 from ruamel.yaml import YAML
 
@@ -109,7 +109,7 @@ def test_the_statuses_of_an_address_are_those_that_there_are() -> None:
 
 
 def test_the_statuses_of_an_answer_mean_what_is_said(tmp_path: Path) -> None:
-    from engine_enrichers.outcomes import classify
+    from engine_enrichers.declared.outcomes import classify
 
     for status, outcome, _ in table_under(PROVIDERS, "| status | outcome | what happens |"):
         meant = re.findall(r"`(\w+)`", outcome)

@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from engine import hookimpl
-from engine.adapters import Ask, EnrichAnswer, Enricher, Examined, Finding, Price
+from engine.adapters import Enricher, Examined
+from engine.asking import Ask, EnrichAnswer, Finding, Price
 from engine.cli import build_cli
 from engine.errors import CredentialsError
 from tests.unit_helpers import Shelf, shelf_plugins, write_csv, write_spec

@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine import hookimpl, specs
-from engine.adapters import Ask, EnrichAnswer, Enricher, Finding, Price
+from engine.adapters import Enricher
+from engine.asking import Ask, EnrichAnswer, Finding, Price
 from engine.estimate import Estimate, Row, estimate
 from engine.plugins import Plugins
 from engine.run import Run

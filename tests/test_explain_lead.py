@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from engine import hookimpl
-from engine.adapters import Ask, EnrichAnswer, Enricher, Finding, Price
+from engine.adapters import Enricher
+from engine.asking import Ask, EnrichAnswer, Finding, Price
 from engine.cli import build_cli
 from engine.errors import SpecError
 from engine.redaction import remember_secret

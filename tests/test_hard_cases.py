@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from engine import hookimpl, specs
-from engine.adapters import EnrichAnswer, Enricher, Finding
+from engine.adapters import Enricher
+from engine.asking import EnrichAnswer, Finding
 from engine.errors import EnvironmentFault, FailLead, NoAnswer, RetryLater
 from engine.records import Delivery, Failure, Found, Outcome
 from engine.redaction import remember_secret

@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from engine import check, hookimpl, plugins, specs
-from engine.adapters import Config, Context, EnrichAnswer, Enricher, Finding, Source, Vendor
+from engine.adapters import Config, Context, Enricher, Source, Vendor
+from engine.asking import EnrichAnswer, Finding
 from engine.errors import EnvironmentFault, SpecError
 from engine.plugins import Plugins
 from engine.records import Delivery, Failure, Lead, Outcome, RawLead

@@ -10,7 +10,8 @@ import pytest
 
 from engine import hookspecs
 from engine import plugins as plugin_loader
-from engine.adapters import EnrichAnswer, Enricher, Vendor
+from engine.adapters import Enricher, Vendor
+from engine.asking import EnrichAnswer
 from engine.limits import Limits
 from engine.records import Delivery, Field, Found, Outcome
 

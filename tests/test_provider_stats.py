@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engine.adapters import EnrichAnswer, Price
+from engine.asking import EnrichAnswer, Price
 from engine.errors import NoAnswer
 from engine.state.provider_stats import Figures, ProviderFigures
 from tests.waterfall_helpers import Bed, Provider, hit

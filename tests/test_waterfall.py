@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.adapters import EnrichAnswer, Finding
+from engine.asking import EnrichAnswer, Finding
 from engine.errors import CredentialsError, NoAnswer, RetryLater, VendorUnavailable
 from tests.waterfall_helpers import Bed, Provider, hit
 

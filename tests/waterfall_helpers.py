@@ -12,7 +12,8 @@ from typing import Any
 import orjson
 
 from engine import enrichment
-from engine.adapters import Ask, Context, EnrichAnswer, Enricher, Finding, Inquiry, Price
+from engine.adapters import Context, Enricher
+from engine.asking import Ask, EnrichAnswer, Finding, Inquiry, Price
 from engine.expressions import Names, function, parse
 from engine.limits import Limits
 from engine.records import LEAD_FIELDS

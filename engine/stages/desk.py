@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Literal
 
-from engine.adapters import EnrichAnswer, Inquiry
+from engine.asking import EnrichAnswer
 from engine.enrichment import Budget
 from engine.errors import (
     AbortRun,
@@ -31,7 +31,7 @@ from engine.errors import (
 )
 from engine.patience import Patience
 from engine.stages.base import Circumstances, InFlight
-from engine.stages.questions import Answered, Question, WaterfallStep, broken, checked, loaded, stored
+from engine.stages.questions import Answered, Batch, Case, Question, WaterfallStep, broken, checked, loaded, stored
 from engine.state.ledger import MILLION, Settlement, Wish
 
 #: How often a call that had no effect is made for one question.
@@ -41,30 +41,6 @@ FAILING = 5
 PAUSES: tuple[float, ...] = (5.0, 15.0, 45.0)
 #: Threads of one desk, whatever a provider allows at once.
 MOST_PLACES = 32
-
-
-@dataclass(eq=False)
-class _Case:
-    """A question in hand, and the leads that wait for its answer. `due`: nothing is done with it before (Unix time)."""
-
-    question: Question
-    wish: Wish
-    askers: list[int]
-    due: float = 0.0
-    tries: int = 0
-    alone: bool = False
-    call: int = 0
-    ticket: str = ""
-    since: float = 0.0
-
-    def inquiry(self, now: float) -> Inquiry:
-        return Inquiry(self.question.fields, self.question.wanted, self.ticket, max(0.0, now - self.since))
-
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    kind: Literal["ask", "collect"]
-    cases: Sequence[_Case]
 
 
 @dataclass
@@ -78,10 +54,10 @@ class Desk:
     step: WaterfallStep
     budgets: Sequence[tuple[str, Budget]] = ()
     peers: list[Desk] = field(default_factory=list)
-    _cases: dict[bytes, list[_Case]] = field(default_factory=dict)
-    _new: list[_Case] = field(default_factory=list)
-    _waiting: deque[_Case] = field(default_factory=deque)
-    _pending: list[_Case] = field(default_factory=list)
+    _cases: dict[bytes, list[Case]] = field(default_factory=dict)
+    _new: list[Case] = field(default_factory=list)
+    _waiting: deque[Case] = field(default_factory=deque)
+    _pending: list[Case] = field(default_factory=list)
     _failures: int = 0
     _paused: int = 0
     _paused_until: float = 0.0
@@ -89,7 +65,7 @@ class Desk:
     def __post_init__(self) -> None:
         limits = self.step.enricher.limits
         self._size = max(1, limits.batch_size)
-        self._calls: InFlight[_Batch, Sequence[EnrichAnswer]] = InFlight(
+        self._calls: InFlight[Batch, Sequence[EnrichAnswer]] = InFlight(
             max(1, min(limits.concurrency, MOST_PLACES)), f"enrich-{self.step.name}"
         )
         self._price = self.step.enricher.price
@@ -111,7 +87,7 @@ class Desk:
             request, ask.fields, question.lead_id, ask.floor, ask.most, amount,
             self._price.currency if self._price else "", None if age is None else age * 86_400.0,
         )  # fmt: skip
-        case = _Case(question, wish, [question.lead_id])
+        case = Case(question, wish, [question.lead_id])
         self._cases.setdefault(request, []).append(case)
         self._new.append(case)
 
@@ -157,7 +133,7 @@ class Desk:
                 case.call, case.ticket, case.since = known.call_id or 0, known.ticket, known.at
                 self._pending.append(case)
 
-    def _deliver(self, case: _Case, answered: Answered) -> Iterator[tuple[int, Answered]]:
+    def _deliver(self, case: Case, answered: Answered) -> Iterator[tuple[int, Answered]]:
         """Hand an answer to all that wait for it; it is bought by the first of them."""
         cases = self._cases[case.wish.request]
         cases.remove(case)
@@ -200,12 +176,12 @@ class Desk:
                 case.call, case.since = leave.call_id or 0, now
                 granted.append(case)
         for batch in self._batches(granted):
-            self._calls.start(_Batch("ask", batch), self._ask)
+            self._calls.start(Batch("ask", batch), self._ask)
 
-    def _chosen(self, free: int, now: float) -> list[_Case]:
+    def _chosen(self, free: int, now: float) -> list[Case]:
         """The next questions that are due, as many as the free places take; those that nobody waits for are dropped."""
-        chosen: list[_Case] = []
-        put_back: list[_Case] = []
+        chosen: list[Case] = []
+        put_back: list[Case] = []
         places = free * self._size
         while self._waiting and len(chosen) < places:
             case = self._waiting.popleft()
@@ -219,7 +195,7 @@ class Desk:
         self._waiting.extendleft(reversed(put_back))
         return chosen
 
-    def _batches(self, cases: Sequence[_Case]) -> Iterator[Sequence[_Case]]:
+    def _batches(self, cases: Sequence[Case]) -> Iterator[Sequence[Case]]:
         together = [case for case in cases if not case.alone]
         yield from ([case] for case in cases if case.alone)
         yield from (together[at : at + self._size] for at in range(0, len(together), self._size))
@@ -229,9 +205,9 @@ class Desk:
         while due and self._calls.free:
             batch, due = due[: max(self._size, 1)], due[max(self._size, 1) :]
             self._pending = [case for case in self._pending if case not in batch]
-            self._calls.start(_Batch("collect", batch), self._ask)
+            self._calls.start(Batch("collect", batch), self._ask)
 
-    def _ask(self, batch: _Batch) -> Sequence[EnrichAnswer]:
+    def _ask(self, batch: Batch) -> Sequence[EnrichAnswer]:
         """Make the call; runs in a thread."""
         now = self.run.now()
         enricher = self.step.enricher
@@ -251,7 +227,7 @@ class Desk:
     def settle(self) -> Iterator[tuple[int, Answered]]:
         """Store how the calls ended that have; yields leads with their answers. Raises AbortRun."""
         settlements: list[Settlement] = []
-        deliveries: list[tuple[_Case, Answered]] = []
+        deliveries: list[tuple[Case, Answered]] = []
         abort: AbortRun | None = None
         for batch, result in self._calls.ended():
             if isinstance(result, BaseException):
@@ -274,11 +250,11 @@ class Desk:
 
     def _end(
         self,
-        batch: _Batch,
-        case: _Case,
+        batch: Batch,
+        case: Case,
         answer: EnrichAnswer,
         settlements: list[Settlement],
-        deliveries: list[tuple[_Case, Answered]],
+        deliveries: list[tuple[Case, Answered]],
     ) -> None:
         """What one answer means: settled and delivered, or one more round."""
         now, outcome = self.run.now(), answer.outcome
@@ -331,7 +307,7 @@ class Desk:
         )  # fmt: skip
         deliveries.append((case, Answered(answer, case.call, now)))
 
-    def _again(self, batch: _Batch, case: _Case, settlements: list[Settlement]) -> None:
+    def _again(self, batch: Batch, case: Case, settlements: list[Settlement]) -> None:
         """Put a case back: to be asked again, or to be collected again, where the call had no effect."""
         if batch.kind == "collect":
             self._pending.append(case)
@@ -341,10 +317,10 @@ class Desk:
 
     def _failed(
         self,
-        batch: _Batch,
+        batch: Batch,
         error: BaseException,
         settlements: list[Settlement],
-        deliveries: list[tuple[_Case, Answered]],
+        deliveries: list[tuple[Case, Answered]],
     ) -> None:
         """What an error means for a whole call."""
         now = self.run.now()

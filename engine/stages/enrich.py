@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from engine.adapters import EnrichAnswer
+from engine.asking import EnrichAnswer
 from engine.errors import AbortRun, RunStopped
 from engine.records import Lead
 from engine.stages.base import Circumstances

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from engine.adapters import Ask, EnrichAnswer, Enricher, Finding
+from engine.adapters import Enricher
+from engine.asking import Ask, EnrichAnswer, Finding, Inquiry
 from engine.enrichment import Step
+from engine.state.ledger import Wish
 
 Condition = Callable[[Mapping[str, Any], Mapping[str, Any]], Any]
 
@@ -55,6 +57,32 @@ class Answered:
     known: bool = False
     #: The lead has no time left: nothing more is asked.
     late: bool = False
+
+
+@dataclass(eq=False)
+class Case:
+    """A question in hand, and the leads that wait for its answer. `due`: nothing is done with it before (Unix time)."""
+
+    question: Question
+    wish: Wish
+    askers: list[int]
+    due: float = 0.0
+    tries: int = 0
+    alone: bool = False
+    call: int = 0
+    ticket: str = ""
+    since: float = 0.0
+
+    def inquiry(self, now: float) -> Inquiry:
+        return Inquiry(self.question.fields, self.question.wanted, self.ticket, max(0.0, now - self.since))
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Cases whose answers one call asks for, or collects."""
+
+    kind: Literal["ask", "collect"]
+    cases: Sequence[Case]
 
 
 def broken(error: BaseException) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.adapters import Ask, EnrichAnswer, Finding
+from engine.asking import Ask, EnrichAnswer, Finding
 from engine.enrichment import Enrichment, FieldPolicy
 from engine.errors import AbortRun, EngineError, RunStopped
 from engine.records import Lead, Rejected, StepEnd, Value

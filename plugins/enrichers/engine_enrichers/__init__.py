@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 @hookimpl
 def register_enrichers() -> Sequence[type[Enricher]]:
     """Return the offline enrichers, `http`, and one class for each provider file that is installed."""
-    from engine_enrichers.catalogue import HttpEnricher, installed
-    from engine_enrichers.company_names import CompanyNames
-    from engine_enrichers.email_domain import EmailDomain
-    from engine_enrichers.emails import Emails
-    from engine_enrichers.job_titles import JobTitles
-    from engine_enrichers.names import Names
-    from engine_enrichers.normalize import Normalize
-    from engine_enrichers.phones import Phones
-    from engine_enrichers.places import Places
+    from engine_enrichers.declared.catalogue import HttpEnricher, installed
+    from engine_enrichers.offline.company_names import CompanyNames
+    from engine_enrichers.offline.email_domain import EmailDomain
+    from engine_enrichers.offline.emails import Emails
+    from engine_enrichers.offline.job_titles import JobTitles
+    from engine_enrichers.offline.names import Names
+    from engine_enrichers.offline.normalize import Normalize
+    from engine_enrichers.offline.phones import Phones
+    from engine_enrichers.offline.places import Places
 
     offline = [Normalize, Names, CompanyNames, JobTitles, Phones, Places, Emails, EmailDomain]
     return [*offline, HttpEnricher, *installed()]
@@ -33,7 +33,7 @@ def register_enrichers() -> Sequence[type[Enricher]]:
 @hookimpl
 def register_commands(cli: click.Group) -> None:
     """Add `engine providers` and `engine provider`."""
-    from engine_enrichers.cli import provider, providers
+    from engine_enrichers.commands import provider, providers
 
     cli.add_command(providers)
     cli.add_command(provider)

@@ -8,20 +8,21 @@ from typing import Any
 
 import orjson
 import pytest
-from engine_enrichers.answers import read
-from engine_enrichers.client import Client
-from engine_enrichers.costs import shares
-from engine_enrichers.identity import contradiction
-from engine_enrichers.outcomes import classify, spent, until_reset, wait_of
-from engine_enrichers.privacy import said
-from engine_enrichers.provider import LimitHeaders, Provider
-from engine_enrichers.provider_build import build
-from engine_enrichers.provider_files import load_provider, read_data
-from engine_enrichers.questions import Question, ask_of, prepare
+from engine_enrichers.declared.answers import read
+from engine_enrichers.declared.client import Client
+from engine_enrichers.declared.costs import shares
+from engine_enrichers.declared.identity import contradiction
+from engine_enrichers.declared.outcomes import classify, spent, until_reset, wait_of
+from engine_enrichers.declared.privacy import said
+from engine_enrichers.declared.provider import LimitHeaders, Provider
+from engine_enrichers.declared.provider_build import build
+from engine_enrichers.declared.provider_files import load_provider, read_data
+from engine_enrichers.declared.questions import Question, ask_of, prepare
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.adapters import Context, EnrichAnswer
+from engine.adapters import Context
+from engine.asking import EnrichAnswer
 from engine.errors import CredentialsError, RetryLater, VendorUnavailable
 from engine.http import Reply
 
@@ -347,7 +348,7 @@ _loaded: list[Provider] = []
 
 def load_shipped() -> Provider:
     if not _loaded:
-        from engine_enrichers.catalogue import shipped_files
+        from engine_enrichers.declared.catalogue import shipped_files
 
         _loaded.append(load_provider(next(path for path in shipped_files() if path.stem == "rocketreach_person")))
     return _loaded[0]

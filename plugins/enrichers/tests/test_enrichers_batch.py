@@ -8,9 +8,10 @@ from typing import Any
 
 import orjson
 import pytest
-from engine_enrichers.catalogue import HttpEnricher
+from engine_enrichers.declared.catalogue import HttpEnricher
 
-from engine.adapters import Context, EnrichAnswer, Inquiry
+from engine.adapters import Context
+from engine.asking import EnrichAnswer, Inquiry
 from engine.errors import CredentialsError, NoAnswer, VendorUnavailable
 from engine.testing.server import Request, Response, Sandbox
 

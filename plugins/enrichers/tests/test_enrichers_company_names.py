@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from engine_enrichers.company_names import CompanyNames
+from engine_enrichers.offline.company_names import CompanyNames
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import orjson
 import pytest
-from engine_enrichers.catalogue import HttpEnricher
-from engine_enrichers.declared import DeclaredProvider
+from engine_enrichers.declared.catalogue import HttpEnricher
+from engine_enrichers.declared.enricher import DeclaredProvider
 
-from engine.adapters import Context, Price
+from engine.adapters import Context
+from engine.asking import Price
 from engine.errors import CredentialsError, EngineError, NoAnswer, NotTaken, RetryLater, SpecError, VendorUnavailable
 from engine.limits import OpenGate
 from engine.testing.server import Request, Response, Sandbox

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from engine_enrichers.domains import is_disposable, is_free_mail, registrable, website_domain
-from engine_enrichers.email_domain import EmailDomain
+from engine_enrichers.offline.domains import is_disposable, is_free_mail, registrable, website_domain
+from engine_enrichers.offline.email_domain import EmailDomain
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

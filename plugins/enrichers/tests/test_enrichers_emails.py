@@ -16,7 +16,7 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 import pytest
-from engine_enrichers.emails import Emails
+from engine_enrichers.offline.emails import Emails
 
 from engine.adapters import Context
 from engine.errors import SpecError

@@ -6,7 +6,7 @@ import hashlib
 from typing import Any
 
 import pytest
-from engine_enrichers.inputs import INPUTS, value_of
+from engine_enrichers.declared.inputs import INPUTS, value_of
 from hypothesis import given
 from hypothesis import strategies as st
 

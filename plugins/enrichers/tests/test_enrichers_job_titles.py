@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from engine_enrichers.job_titles import SENIORITIES, JobTitles
-from engine_enrichers.tables import entries
+from engine_enrichers.offline.job_titles import SENIORITIES, JobTitles
+from engine_enrichers.offline.tables import entries
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

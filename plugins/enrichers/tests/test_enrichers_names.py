@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from engine_enrichers.name_parts import split
-from engine_enrichers.names import Names
+from engine_enrichers.offline.name_parts import split
+from engine_enrichers.offline.names import Names
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

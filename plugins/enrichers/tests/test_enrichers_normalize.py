@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from engine_enrichers.casing import clean_name
-from engine_enrichers.contacts import is_email, normal_domain, normal_email, normal_phone, normal_url
-from engine_enrichers.normalize import Normalize
-from engine_enrichers.places import country_code, state_as
-from engine_enrichers.text import clean, clean_lines
+from engine_enrichers.offline.casing import clean_name
+from engine_enrichers.offline.contacts import is_email, normal_domain, normal_email, normal_phone, normal_url
+from engine_enrichers.offline.normalize import Normalize
+from engine_enrichers.offline.places import country_code, state_as
+from engine_enrichers.offline.text import clean, clean_lines
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine_enrichers.catalogue import HttpEnricher
+from engine_enrichers.declared.catalogue import HttpEnricher
 
 from engine.adapters import Context
 from engine.errors import CredentialsError, RetryLater

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from engine_enrichers.normalize import Normalize
-from engine_enrichers.phones import Phones, described
+from engine_enrichers.offline.normalize import Normalize
+from engine_enrichers.offline.phones import Phones, described
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

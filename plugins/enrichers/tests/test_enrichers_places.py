@@ -6,8 +6,8 @@ from typing import Any
 
 import pycountry
 import pytest
-from engine_enrichers.places import Places, country_code, state_as
-from engine_enrichers.tables import entries
+from engine_enrichers.offline.places import Places, country_code, state_as
+from engine_enrichers.offline.tables import entries
 
 from engine.adapters import Context
 

@@ -6,9 +6,9 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from engine_enrichers.provider import Auth, Request
-from engine_enrichers.requests import add_auth, build
-from engine_enrichers.templates import fill, fill_path
+from engine_enrichers.declared.provider import Auth, Request
+from engine_enrichers.declared.requests import add_auth, build
+from engine_enrichers.declared.templates import fill, fill_path
 from hypothesis import given
 from hypothesis import strategies as st
 

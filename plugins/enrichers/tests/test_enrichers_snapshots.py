@@ -10,12 +10,12 @@ from urllib.parse import parse_qsl
 
 import orjson
 import pytest
-from engine_enrichers.catalogue import shipped_files
-from engine_enrichers.testing_trial import Trial, TrialSandbox
+from engine_enrichers.declared.catalogue import shipped_files
+from engine_enrichers.testing.trial import Trial, TrialSandbox
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.json import JSONSnapshotExtension
 
-from engine.adapters import EnrichAnswer
+from engine.asking import EnrichAnswer
 from engine.testing.server import Request
 
 FILES = {path.stem: path for path in shipped_files()}

@@ -1,0 +1,1 @@
+"""Providers that are declared in files: reading the files, asking, and reading the answers."""

@@ -1,0 +1,193 @@
+"""Several questions in one call: which ones can travel together, and which result is whose."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from engine.asking import EnrichAnswer, Inquiry
+from engine.errors import EngineError, NoAnswer
+from engine_enrichers.declared.answers import Settled, ended, read, settled, together
+from engine_enrichers.declared.client import Answered
+from engine_enrichers.declared.costs import reported, shares
+from engine_enrichers.declared.outcomes import classify
+from engine_enrichers.declared.provider import Batch, Provider, Rule
+from engine_enrichers.declared.questions import Question
+from engine_enrichers.declared.requests import build
+from engine_enrichers.declared.templates import fill
+from engine_enrichers.declared.tickets import record_ticket, submitted
+
+if TYPE_CHECKING:
+    from engine_enrichers.declared.enricher import DeclaredProvider
+
+#: Stands for the records while it is found out which questions can travel together.
+_RECORDS = "\0records"
+#: Rules of the file about these concern the provider, also in the answer to a batch.
+_CONCERN_ALL = frozenset({"auth", "quota", "throttled", "pending"})
+#: One record can be the reason that a whole call is refused for; the others must not suffer from it.
+_ONE_BY_ONE = frozenset({"suppressed", "bad_request", "rejected"})
+
+#: A question, its place among the inquiries, and what the calls before it gave.
+_Ready = tuple[int, Question, Mapping[str, Any]]
+
+
+def ask(enricher: DeclaredProvider, inquiries: Sequence[Inquiry]) -> list[EnrichAnswer]:
+    """The answers to several questions, in order. Raises what all of them end with."""
+    batch = enricher.provider.batch
+    found: dict[int, Settled] = {}
+    groups: dict[bytes, list[_Ready]] = defaultdict(list)
+    for place, inquiry in enumerate(inquiries):
+        question = enricher.prepare(inquiry.lead, inquiry.wanted)
+        if question is None or batch is None or question.chosen.set.own:
+            found[place] = _alone(enricher, inquiry)
+            continue
+        taken, error = _before(enricher, question)
+        if isinstance(taken, EnrichAnswer):
+            found[place] = taken, error
+            continue
+        groups[_kind(batch, question)].append((place, question, taken))
+    for ready in groups.values():
+        size = batch.size if batch is not None else 1
+        for start in range(0, len(ready), size):
+            part = ready[start : start + size]
+            found |= zip((place for place, _, _ in part), _asked(enricher, part), strict=True)
+    return together([found[place] for place in range(len(inquiries))])
+
+
+def _alone(enricher: DeclaredProvider, inquiry: Inquiry) -> Settled:
+    return settled(lambda: enricher.enrich(inquiry.lead, inquiry.wanted))
+
+
+def _before(
+    enricher: DeclaredProvider, question: Question
+) -> tuple[Mapping[str, Any] | EnrichAnswer, EngineError | None]:
+    """What the calls before give, or the answer that they end the question with."""
+    taken: dict[str, Any] = {}
+
+    def make() -> EnrichAnswer:
+        made = enricher.before(question)
+        if isinstance(made, EnrichAnswer):
+            return made
+        taken.update(made)
+        return EnrichAnswer("hit")
+
+    answer, error = settled(make)
+    return (taken if answer.outcome == "hit" else answer), error
+
+
+def _kind(batch: Batch, question: Question) -> bytes:
+    """Equal for questions whose call is the same but for the records."""
+    call = build(batch.request, {**question.values, "records": _RECORDS}, question.wanted)
+    return (
+        b""
+        if call is None
+        else orjson.dumps([call.path, call.params, call.json, call.form], option=orjson.OPT_SORT_KEYS)
+    )
+
+
+def _asked(enricher: DeclaredProvider, part: Sequence[_Ready]) -> list[Settled]:
+    """The answers to questions that travel together; one alone travels by the usual request."""
+    if len(part) == 1:
+        _, question, taken = part[0]
+        return [settled(lambda: enricher.answer(question, taken))]
+    answers: list[EnrichAnswer] = []
+
+    def make() -> EnrichAnswer:
+        answers.extend(_together(enricher, part))
+        return answers[0]
+
+    answer, error = settled(make)
+    return [(answer, error)] * len(part) if error is not None else [(each, None) for each in answers]
+
+
+def _together(enricher: DeclaredProvider, part: Sequence[_Ready]) -> list[EnrichAnswer]:
+    provider = enricher.provider
+    batch = provider.batch
+    questions = [question for _, question, _ in part]
+    if batch is None:
+        raise ValueError("the file has no batch")
+    records = [
+        fill(batch.record, {**question.values, **taken, "record_id": str(index)}, question.wanted)
+        for index, (_, question, taken) in enumerate(part)
+    ]
+    call = build(batch.request, {**questions[0].values, "records": records}, questions[0].wanted)
+    if call is None:
+        return [ended(provider, "error", 0.0, "the call for several leads cannot be made") for _ in part]
+    private = [value for question in questions for value in question.sent.values()]
+    answered = enricher.client.ask(call, whole_rules(provider), private=private, later=provider.later is not None)
+    if answered.outcome == "pending" and provider.later is not None:
+        job = submitted(provider.later, answered)
+        return [
+            replace(job, ticket=record_ticket(job.ticket, index)) if job.ticket else job for index in range(len(part))
+        ]
+    if answered.outcome in _ONE_BY_ONE:
+        found = [
+            settled(lambda q=question, t=taken: enricher.answer(q, t))  # type: ignore[misc]
+            for _, question, taken in part
+        ]
+        return together(found)
+    return read_records(enricher, answered, questions, range(len(part)), total=len(part))
+
+
+def whole_rules(provider: Provider) -> tuple[Rule, ...]:
+    """The rules of the file that hold for an answer about several, whose body is not that of an answer about one."""
+    return tuple(rule for rule in provider.rules if rule.when is None or rule.outcome in _CONCERN_ALL)
+
+
+def read_records(
+    enricher: DeclaredProvider,
+    answered: Answered,
+    questions: Sequence[Question],
+    indices: Sequence[int],
+    *,
+    total: int | None = None,
+) -> list[EnrichAnswer]:
+    """The answers about the records at `indices` of a call. `total`: of how many, where that is known.
+
+    Raises NoAnswer where the results cannot be told apart: they may have been charged.
+    """
+    provider, batch = enricher.provider, enricher.provider.batch
+    if batch is None or answered.outcome != "hit":
+        cost = provider.cost.miss if answered.outcome == "miss" else 0.0
+        return [ended(provider, answered.outcome, cost, answered.detail) for _ in questions]
+    results = _by_index(enricher, batch, answered.body, indices, total)
+    answers = [
+        _record(provider, batch, question, results.get(index))
+        for question, index in zip(questions, indices, strict=True)
+    ]
+    charged = reported(provider.cost, answered.reply, answered.body)
+    if charged is None:
+        return answers
+    before = sum(call.cost for call in provider.before)
+    parts = shares(charged, [answer.cost - before for answer in answers])
+    return [replace(answer, cost=part + before) for answer, part in zip(answers, parts, strict=True)]
+
+
+def _by_index(
+    enricher: DeclaredProvider, batch: Batch, body: Any, indices: Sequence[int], total: int | None
+) -> dict[int, Any]:
+    results = batch.results.of(body)
+    if isinstance(results, dict):
+        return {index: results[str(index)] for index in indices if str(index) in results}
+    if batch.id is not None and (results is None or isinstance(results, list)):
+        named = {str(batch.id.of(each)): each for each in results or ()}
+        return {index: named[str(index)] for index in indices if str(index) in named}
+    if isinstance(results, list) and len(results) == (total or max(max(indices) + 1, len(results))):
+        return {index: results[index] for index in indices}
+    raise NoAnswer(f"the answer of {enricher.name} does not say whose each result is", after=5.0)
+
+
+def _record(provider: Provider, batch: Batch, question: Question, record: Any) -> EnrichAnswer:
+    """The answer about one record; one that is not among the results is a miss."""
+    if record is None:
+        return read(provider, question, "miss", None, result=None)
+    given = batch.status.of(record) if batch.status is not None else None
+    status = given if isinstance(given, int) and not isinstance(given, bool) else 200
+    outcome = classify(batch.rules, status, record, later=False).outcome
+    detail = "" if outcome in ("hit", "miss") else f"the result for this lead is {outcome.replace('_', ' ')}"
+    answer = read(provider, question, outcome, record, result=batch.result or provider.result, detail=detail)
+    return replace(answer, after=5.0) if outcome == "throttled" else answer

@@ -1,0 +1,1 @@
+"""Enrichers that need no network."""
