@@ -223,9 +223,10 @@ class Bench:
         return path
 
     def provider_step(self, **changes: Any) -> dict[str, Any]:
-        """An enrichment step that asks the paid provider."""
+        """An enrichment step that asks the paid provider, about one lead a call."""
         url = f"{self.provider().url}/people_data_labs"
-        config = {"base_url": url, "api_key": {"file": "key"}, **changes.pop("config", {})}
+        config = {"base_url": url, "api_key": {"file": "key"}, "limits": {"batch_size": 1}, **changes.pop("config", {})}
+        config["limits"] = {"batch_size": 1, **config["limits"]}
         return {"use": "people_data_labs", "config": config, **changes}
 
     # Running ----------------------------------------------------------------------------------------------------

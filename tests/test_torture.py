@@ -44,14 +44,14 @@ def _moments(seed: int, count: int) -> tuple[float, ...]:
 
 
 SHORT = [
-    Case("marketo", (("engine.state.captures:Captures.save", 1, "after"), (f"{_LEDGER}.reserve", 9, "after"))),
+    Case("marketo", (("engine.state.captures:Captures.save", 1, "after"), (f"{_LEDGER}.reserve", 2, "after"))),
     Case("marketo", ((f"{_MARKETO}.sync", 2, "after"), (f"{_MARKETO}.enroll", 1, "after"))),
     Case("pardot", ((f"{_PARDOT}.sync", 30, "after"), 0.7)),
 ]
 LONG = [
     Case("marketo", (("engine.state.captures:Captures.save", 1, "before"), (f"{_QUEUE}.save_mapped", 1, "before"))),
-    Case("marketo", ((f"{_LEDGER}.settle", 5, "before"), (f"{_LEDGER}.settle", 3, "after"))),
-    Case("marketo", ((f"{_LEDGER}.reserve", 1, "before"), (f"{_QUEUE}.save_enriched", 2, "before"))),
+    Case("marketo", ((f"{_LEDGER}.settle", 2, "before"), (f"{_LEDGER}.settle", 1, "after"))),
+    Case("marketo", ((f"{_LEDGER}.reserve", 1, "before"), (f"{_QUEUE}.save_enriched", 1, "before"))),
     Case("marketo", ((f"{_QUEUE}.save_enriched", 1, "after"), (f"{_QUEUE}.save_mapped", 2, "after"))),
     Case("marketo", ((f"{_QUEUE}.save_matched", 1, "before"), (f"{_QUEUE}.save_matched", 1, "after"))),
     Case("marketo", ((f"{_QUEUE}.hold", 1, "before"), (f"{_QUEUE}.hold", 2, "after"), (f"{_QUEUE}.hold", 3, "after"))),

@@ -42,6 +42,10 @@ _LIMITS: dict[str, Any] = {
         "concurrency": {
             "title": "Concurrency", "description": "Calls at once.", "type": "integer", "minimum": 1, "examples": [4],
         },
+        "batch_size": {
+            "title": "Batch size", "description": "Leads of one call, where the provider takes several; 1 asks singly.",
+            "type": "integer", "minimum": 1, "examples": [1],
+        },
         "daily": {"title": "Daily", "description": "Calls a day.", "type": "integer", "minimum": 1, "examples": [1000]},
     },
     "examples": [{"calls": 100, "window": 60}],

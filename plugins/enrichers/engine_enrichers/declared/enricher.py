@@ -46,8 +46,8 @@ class DeclaredProvider(Enricher):
     @property
     def limits(self) -> Limits:
         """The file's limits; the configuration's, where it has any, replace them as a whole."""
-        given = self.config.get("limits")
-        return limits_of(given, self.provider.limits.batch_size) if given else self.provider.limits
+        given, most = self.config.get("limits"), self.provider.limits.batch_size
+        return limits_of(given, min(most, given.get("batch_size", most))) if given else self.provider.limits
 
     @property
     def account(self) -> str:
