@@ -54,10 +54,11 @@ CODES: dict[str, Code] = _table(
     Code("UNREADABLE_ROW", "A row of the source could not be read as a lead.", "you",
          "Correct the row in the source file (file and line are shown), run again, and ignore this one."),
     Code("MISSING_REQUIRED_VALUE", "The lead lacks a value that is required.", "you",
-         "Complete the row in the source (file and line are shown) and run again."),
+         "Complete the row in the source (file and line are shown) and run again, or the lead with"
+         " `engine reconcile fix LEAD field=value`."),
     Code("MISSING_MATCH_KEY", "No matching rule has a value for this lead, usually because it has no email address.",
-         "you", "Add an enrichment step that finds the address and retry; or complete the row in the source, run again,"
-         " and ignore this lead."),
+         "you", "Add an enrichment step that finds the address and retry; or set it with `engine reconcile fix LEAD"
+         " email=ADDRESS`."),
     Code("DATA_VALUE_VALIDATION", "A value does not have the form, type, length or option that the field takes.",
          "you", "Correct the value, or the expression that makes it, and retry."),
     Code("NO_TAG_MAPPING", "A qualifier answer has no option in the mapping.", "admin",

@@ -13,14 +13,11 @@ from typing import Any
 from engine import check
 from engine.adapters import Adapter, Context
 from engine.asking import Price
-from engine.enrichment import Step
-from engine.errors import EnvironmentFault, SpecError
+from engine.errors import EnvironmentFault
 from engine.foreseen_way import Foreseen, ForeseenWay, Foresight
-from engine.limits import Gate, OpenGate
 from engine.plugins import Plugins
 from engine.records import LEAD_FIELDS
 from engine.run import source_of
-from engine.settings import is_reference, resolve
 from engine.specs import Integration
 from engine.stages.base import Circumstances
 from engine.stages.capture import CaptureStage
@@ -29,7 +26,7 @@ from engine.state import Store
 from engine.state.copies import copy_state
 from engine.state.ledger import MILLION, utc_day
 from engine.state.provider_stats import ProviderFigures
-from engine.waterfalls import WaterfallMaker
+from engine.waterfalls import rehearsed
 
 #: What is expected is said of providers with so many answers.
 ENOUGH_ANSWERS = 20
@@ -152,7 +149,7 @@ class _Estimator:
         run = self._store.runs.begin(spec.name, str(spec.path), spec.digest, "plan", now, account="plan")
         circumstances = Circumstances(self._store, run, spec, self._now, account="plan")
         context = Context(self._now, folder=spec.folder)
-        maker = WaterfallMaker(spec, self._plugins, lambda *_, **__: (context, _gate()), resolved=self._settings)
+        maker = rehearsed(spec, self._plugins, self._now, self._notes.append)
         maker.made = self._made
         try:
             source = source_of(spec, self._plugins, path, context)
@@ -172,27 +169,6 @@ class _Estimator:
             for adapter in self._made:
                 adapter.close()
         return self._ended(circumstances, leads)
-
-    def _settings(self, step: Step, where: str) -> Mapping[str, Any]:
-        """A step's settings. Nobody is called, so that a secret that is not there yet does not matter."""
-        adapter = self._plugins.enricher(step.use)
-        found: dict[str, Any] = {}
-        for key, value in step.config.items():
-            try:
-                found |= resolve(
-                    {key: value}, adapter.secrets, self._integration.folder, where=where,
-                    place=self._integration.place,
-                )  # fmt: skip
-            except SpecError:
-                if not is_reference(value) or (
-                    key not in adapter.secrets and key in adapter.config_schema.get("required", ())
-                ):
-                    raise
-                if key in adapter.secrets:
-                    found[key] = "not-needed-for-a-plan"
-                else:
-                    self._notes.append(f"{where}.{key} is not set: counted without it")
-        return found
 
     # Leads ------------------------------------------------------------------------------------------------------
 
@@ -327,11 +303,6 @@ class _Estimator:
         left = [] if cost is None else [cost]
         left += [] if day is None else [max(0.0, day - used)]
         return min(left) if left else None
-
-
-def _gate() -> Gate:
-    """Nothing is called, and so nothing is limited."""
-    return OpenGate()
 
 
 def _tally(step: WaterfallStep) -> _Tally:

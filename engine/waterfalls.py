@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine import check
 from engine.adapters import Adapter, Context, Enricher, Inbox, NoInbox
 from engine.enrichment import Step
-from engine.errors import SpecError
+from engine.errors import Place, SpecError
 from engine.expressions import function, parse
-from engine.limits import Gate, LimitedGate
+from engine.limits import Gate, LimitedGate, OpenGate
 from engine.plugins import Plugins, build
-from engine.settings import resolve
-from engine.specs import Integration
+from engine.settings import is_reference, resolve
+from engine.specs import Integration, SpecErrors
 from engine.stages.base import Circumstances
 from engine.stages.questions import Condition, WaterfallStep
 from engine.stages.waterfall import Waterfall
@@ -47,9 +47,8 @@ class WaterfallMaker:
             ]
             for name, policy in spec.fields.items()
         }
-        waterfall = Waterfall(circumstances, spec, steps, verifiers, self._condition(spec.when))
-        self._check_prices(waterfall)
-        return waterfall
+        self._check_prices([*steps, *(step for some in verifiers.values() for step in some)])
+        return Waterfall(circumstances, spec, steps, verifiers, self._condition(spec.when))
 
     def step(self, spec: Step, at: str) -> WaterfallStep:
         """One step with its enricher, which stands at `at` in the spec. Raises SpecError, EnvironmentFault."""
@@ -72,21 +71,22 @@ class WaterfallMaker:
         names = check.names_of(self.integration, self.plugins)
         return function(parse(text, names), names) if text else None
 
-    def _check_prices(self, waterfall: Waterfall) -> None:
+    def _check_prices(self, steps: Sequence[WaterfallStep]) -> None:
         """A budget in money needs the price of every provider that it is for, all in one currency."""
-        whole = waterfall.spec.budget.in_money
+        spec = self.integration.enrichment
+        places = {id(each): at for at, each in spec.placed()}
         currencies: dict[str, str] = {}
-        for step in waterfall.online:
-            if not (whole or step.spec.budget.in_money):
+        for step in steps:
+            if not step.enricher.online or not (spec.budget.in_money or step.spec.budget.in_money):
                 continue
             price = step.enricher.price
             if price is None:
                 raise SpecError(
                     f"a budget in money needs the price of a credit of {step.name}, which is not published",
-                    where=self.integration.place("enrichment"),
+                    where=self.integration.place(places[id(step.spec)]),
                     fix=f"Say what you pay at the step {step.label}: config.price {{amount: 0.05, currency: USD}}.",
                 )
-            if whole:
+            if spec.budget.in_money:
                 currencies[price.currency] = step.name
         if len(currencies) > 1:
             said = ", ".join(f"{name} in {currency}" for currency, name in sorted(currencies.items()))
@@ -95,3 +95,53 @@ class WaterfallMaker:
                 where=self.integration.place("enrichment.budget"),
                 fix="Give the prices in one currency, at the steps' `config.price`.",
             )
+
+    def problems(self) -> list[SpecError]:
+        """What is wrong with the steps that shows only when they are built, such as a file that one refers to."""
+        found: list[SpecError] = []
+        steps = []
+        for at, spec in self.integration.enrichment.placed():
+            try:
+                steps.append(self.step(spec, at))
+            except SpecErrors as error:
+                found += error.problems
+            except SpecError as error:
+                error.where = error.where if isinstance(error.where, Place) else self.integration.place(at)
+                found.append(error)
+        try:
+            self._check_prices(steps)
+        except SpecError as error:
+            found.append(error)
+        for adapter in self.made:
+            adapter.close()
+        return found
+
+
+def rehearsed(
+    integration: Integration, plugins: Plugins, now: Callable[[], float], note: Callable[[str], None]
+) -> WaterfallMaker:
+    """A maker of waterfalls that make no calls: a secret that is not there yet is no obstacle.
+
+    `note` is told of settings that are counted without.
+    """
+
+    def settings(step: Step, where: str) -> Mapping[str, Any]:
+        adapter = plugins.enricher(step.use)
+        found: dict[str, Any] = {}
+        for key, value in step.config.items():
+            try:
+                found |= resolve(
+                    {key: value}, adapter.secrets, integration.folder, where=where, place=integration.place
+                )
+            except SpecError:
+                needed = key in adapter.config_schema.get("required", ())
+                if not is_reference(value) or (key not in adapter.secrets and needed):
+                    raise
+                if key in adapter.secrets:
+                    found[key] = "not-needed-without-calls"
+                else:
+                    note(f"{where}.{key} is not set: counted without it")
+        return found
+
+    context = Context(now, folder=integration.folder)
+    return WaterfallMaker(integration, plugins, lambda *_, **__: (context, OpenGate()), resolved=settings)

@@ -13,8 +13,8 @@ from typing import Any
 
 import jmespath
 import pytest
-from engine_enrichers.declared.catalogue import shipped_files
 from engine_enrichers.declared import catalogue
+from engine_enrichers.declared.catalogue import shipped_files
 from engine_enrichers.declared.provider import Query
 from engine_enrichers.declared.provider_files import load_provider
 from engine_enrichers.sandbox import ProviderSandbox

@@ -123,6 +123,7 @@ def test_failed_leads_point_to_the_explanation_and_the_example_is_as_it_is_print
 def test_the_page_of_a_code_is_written_and_that_of_a_former_code_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
     generate = module_at(ROOT / "docs/generate.py")
     (tmp_path / "failures").mkdir()
     former, present = tmp_path / "failures/FORMER.md", tmp_path / "failures/NO_TAG_MAPPING.md"

@@ -6,6 +6,7 @@ import json
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from engine import specs
 from engine.cli.common import console, counted, json_option, print_json, state_option, table
 from engine.connection import opened
 from engine.errors import AbortRun, EnvironmentFault, Place, SpecError
+from engine.waterfalls import rehearsed
 
 
 @click.command()
@@ -40,6 +42,7 @@ def check(integration: tuple[Path, ...], live: bool, state: Path, as_json: bool)
         try:
             spec = specs.load(path)
             found = checking.check(spec, loaded)
+            found += [] if found else rehearsed(spec, loaded, time.time, lambda text: None).problems()
             problems += found
             unset.update(dict.fromkeys(checking.unset_variables(spec)))
             if live:

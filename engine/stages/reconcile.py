@@ -98,7 +98,9 @@ def retry(store: Store, integration: Integration, failed: Sequence[dict[str, Any
         if lead["code"] == "UNKNOWN_OUTCOME":
             again["unknown"].append(lead["lead"])  # looked up before anything is written
             continue
-        again["captured" if lead["stage"] in {"capture", "enrich"} else "enriched"].append(lead["lead"])
+        # A key may be found by now: a step that was added, an answer that was not there; what was bought is used again.
+        anew = lead["stage"] in {"capture", "enrich"} or lead["code"] == "MISSING_MATCH_KEY"
+        again["captured" if anew else "enriched"].append(lead["lead"])
     for status, leads in again.items():
         store.queue.retry(leads, status, now)
     return Retry(sum(map(len, again.values())), left)

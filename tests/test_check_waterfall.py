@@ -1,0 +1,80 @@
+"""What is wrong with a waterfall is shown by `engine check`, with its place, before anything is asked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.cli import build_cli
+
+
+def checked(folder: Path, enrichment: Any, capsys: pytest.CaptureFixture[str]) -> str:
+    """What `engine check` says about a spec with this enrichment."""
+    spec = {
+        "version": 1,
+        "name": "expo",
+        "source": {"use": "csv", "path": "leads.csv"},
+        "enrichment": enrichment,
+        "destination": {
+            "use": "marketo",
+            "config": {"base_url": "https://123-abc-456.mktorest.com", "client_id": "x", "client_secret": {"env": "X"}},
+        },
+        "mapping": {"fields": {"email": "lead.email"}},
+    }
+    path = folder / "expo.yaml"
+    path.write_text(json.dumps(spec, indent=1), "utf-8")
+    with pytest.raises(SystemExit):
+        build_cli()(["check", str(path)])
+    said = capsys.readouterr()
+    return said.out + said.err
+
+
+KEY = {"config": {"api_key": {"env": "NOT_SET_HERE"}}}
+
+
+@pytest.mark.parametrize(
+    ("enrichment", "said"),
+    [
+        ({"steps": [{"use": "hunter_person", **KEY}], "fields": {"email": {"order": ["hunter"]}}},
+         "no step is called 'hunter'"),
+        ({"steps": [{"use": "hunter_person", **KEY}], "fields": {"phone_type": {"order": ["hunter_person"]}}},
+         "does not give 'phone_type'"),
+        ({"steps": [{"use": "hunter_person", **KEY}],
+          "fields": {"city": {"verify": [{"use": "hunter_verifier", **KEY}]}}},
+         "only email addresses"),
+        ({"steps": [{"use": "hunter_person", **KEY}],
+          "fields": {"email": {"verify": [{"use": "hunter_person", **KEY}]}}},
+         "does not verify addresses"),
+        ({"steps": [{"use": "hunter_person", "budget": {"calls": 9, "day": {"calls": 5}}, **KEY}]},
+         "budget of a day"),
+        ([{"use": "normalize", "budget": {"calls": 9}}], "makes no calls"),
+        ([{"use": "hunter_person", "label": "a", **KEY}, {"use": "apollo_person", "label": "a", **KEY}],
+         "two steps are called 'a'"),
+        ([{"use": "hunter_person", "budget": {"cost": 5}, **KEY}], "needs the price of a credit of hunter_person"),
+        ([{"use": "http", "config": {"file": "acme.yaml", "api_key": {"env": "NOT_SET_HERE"}}}], "acme.yaml"),
+        ([{"use": "hunter_person", "want": ["emial"], **KEY}], "emial"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_the_waterfall_is_found(
+    tmp_path: Path, enrichment: Any, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = checked(tmp_path, enrichment, capsys)
+    assert said in found and "expo.yaml:" in found.replace("acme.yaml", "expo.yaml:")
+    assert "1 problem" in found
+
+
+def test_a_sound_waterfall_needs_no_key_to_be_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    priced = {"api_key": {"env": "NOT_SET_HERE"}, "price": {"amount": 0.1, "currency": "EUR"}}
+    steps = [{"use": "hunter_person", "budget": {"cost": 5}, "config": priced}]
+    assert "nothing is wrong" in checked(tmp_path, steps, capsys)
+
+
+def test_one_budget_in_money_takes_one_currency(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def step(name: str, currency: str) -> dict[str, Any]:
+        return {"use": name, "config": {**KEY["config"], "price": {"amount": 0.1, "currency": currency}}}
+
+    steps = [step("hunter_person", "EUR"), step("apollo_person", "USD")]
+    assert "several currencies" in checked(tmp_path, {"steps": steps, "budget": {"cost": 5}}, capsys)
