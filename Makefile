@@ -32,6 +32,7 @@ bench: $(STAMP)
 	$(BIN)/python bench/pipeline.py
 	$(BIN)/python bench/capture.py
 	$(BIN)/python bench/limits.py
+	$(BIN)/python bench/enrichment.py
 
 $(STAMP): $(METADATA)
 	@if command -v uv >/dev/null 2>&1; then \

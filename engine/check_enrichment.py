@@ -64,18 +64,25 @@ def _check_labels(finder: Finder) -> None:
 
 def _check_order(finder: Finder, field: str, policy: FieldPolicy, adapters: dict[str, type[Enricher]], at: str) -> None:
     enrichment = finder.integration.enrichment
-    steps = {step.label or step.use: (index, step) for index, step in enumerate(enrichment.steps)}
+    steps: dict[str, list[tuple[Step, type[Enricher] | None]]] = {}
+    for index, step in enumerate(enrichment.steps):
+        steps.setdefault(step.label or step.use, []).append((step, adapters.get(f"{enrichment.at}.{index}")))
+    # The name of a file's own provider is known only when the file has been read, and a step whose `use` is wrong may
+    # be the one that is meant.
+    unsure = any(not step.label and (step.use == "http" or adapter is None)
+                 for named in steps.values() for step, adapter in named)  # fmt: skip
     for label in policy.order:
-        # The name of a file's own provider is known only when the file has been read.
         if label not in steps:
-            if not any(step.use == "http" and not step.label for step in enrichment.steps):
+            if not unsure:
                 hint = suggestion(label, steps) or f"The steps are {', '.join(steps)}."
                 finder.problem(f"no step is called {label!r}", f"{at}.order", hint)
             continue
-        index, step = steps[label]
-        adapter = adapters.get(f"{enrichment.at}.{index}")
-        if adapter is not None and field not in (step.want or adapter.provides):
-            finder.problem(f"the step {label!r} does not give {field!r}", f"{at}.order", "Add it to the step's `want`.")
+        named = steps[label]
+        if any(adapter is None or field in (step.want or adapter.provides) for step, adapter in named):
+            continue
+        can = any(adapter is not None and field in adapter.provides for _, adapter in named)
+        finder.problem(f"the step {label!r} does not give {field!r}", f"{at}.order",
+                       "Add it to the step's `want`." if can else "Take the step out of the order.")  # fmt: skip
 
 
 def _check_verification(

@@ -78,3 +78,27 @@ def test_one_budget_in_money_takes_one_currency(tmp_path: Path, capsys: pytest.C
 
     steps = [step("hunter_person", "EUR"), step("apollo_person", "USD")]
     assert "several currencies" in checked(tmp_path, {"steps": steps, "budget": {"cost": 5}}, capsys)
+
+
+def test_a_step_that_cannot_give_a_field_is_not_to_be_asked_for_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fields = {"mobile_phone": {"order": ["hunter_email_finder"]}, "job_title": {"order": ["hunter_email_finder"]}}
+    steps = [{"use": "hunter_email_finder", "want": ["email"], **KEY}]
+    found = checked(tmp_path, {"steps": steps, "fields": fields}, capsys)
+    assert "does not give 'mobile_phone'\n  fix: Take the step out of the order." in found
+    assert "does not give 'job_title'\n  fix: Add it to the step's `want`." in found
+
+
+def test_a_misspelt_provider_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    steps = [{"use": "hunter_persn", **KEY}, {"use": "apollo_person", **KEY}]
+    found = checked(tmp_path, {"steps": steps, "fields": {"email": {"order": ["hunter_person"]}}}, capsys)
+    assert "no enricher called 'hunter_persn'" in found
+    assert "1 problem" in found
+
+
+def test_two_steps_of_one_name_are_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    steps = [{"use": "lusha_person", "want": ["email"], **KEY}, {"use": "lusha_person", "want": ["phone"], **KEY}]
+    found = checked(tmp_path, {"steps": steps, "fields": {"email": {"order": ["lusha_person"]}}}, capsys)
+    assert "two steps are called 'lusha_person'" in found
+    assert "1 problem" in found

@@ -121,6 +121,25 @@ def test_what_the_order_cost_is_the_calls_that_gave_nothing_before_another_won(b
     assert found["cheap"].vain == 0
 
 
+def test_a_call_was_in_vain_only_for_what_it_was_to_find_and_what_another_found_after_it(bed: Bed) -> None:
+    """An answer says all about more fields than were wanted; those count neither here nor for a better order."""
+    both = ["email", "job_title"]
+    mail = Provider("mail", both, lambda lead: hit(2.0, email="m@x.example") if number_of(lead) % 2
+                    else EnrichAnswer("miss", cost=2.0), most=2.0, price=DOLLAR)  # fmt: skip
+    title = Provider("title", both, lambda lead: hit(1.0, job_title="Buyer", email="t@x.example")
+                     if number_of(lead) % 4 else EnrichAnswer("miss", cost=1.0), price=DOLLAR)  # fmt: skip
+    bed.leads(*(person(number) for number in range(120)))
+    bed.run([{"use": "mail", "want": ["email"]}, {"use": "title"}], mail, title)
+    with bed.store.database.transaction() as db:
+        db.execute('UPDATE paid_calls SET fields = \'["email", "job_title"]\'')
+    figures = bed.store.provider_stats.figures()
+    found = named(figures)
+    # Nobody found an address of every fourth; the title that the second found of others was not the first's to find.
+    assert (found["mail"].vain, found["title"].vain) == (30, 0)
+    (better,) = figures.suggestions
+    assert better.costs == pytest.approx((1.0 + 0.5 * 0.5, 0.5 + 0.5 * 1.0))
+
+
 def test_no_order_is_suggested_on_few_figures_or_without_a_price(bed: Bed, tmp_path: Path) -> None:
     _market(bed, leads=20)
     assert bed.store.provider_stats.figures().suggestions == []

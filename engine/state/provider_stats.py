@@ -287,10 +287,11 @@ class ProviderStats:
             for name in figures.fields:
                 winners[name].add(figures.provider)
         captured = self._captured(name for name, providers in winners.items() if len(providers) > 1)
-        for call in calls.values():
+        for id, call in calls.items():
             for name in call.fields & captured.keys():
                 # Who never won a field may not have been asked for it; nobody is for one that was there.
-                if call.provider not in winners[name] or call.lead in captured[name]:
+                had = call.lead in captured[name] or _had(call, id, values.get(call.lead, {}).get(name), calls)
+                if call.provider not in winners[name] or had:
                     continue
                 tally = tallies[name].setdefault(call.provider, _Tally())
                 tally.asked += 1
@@ -377,13 +378,20 @@ def _share_costs(
             stats.amount += call_.amount / len(call_.won) / MILLION
 
 
+def _had(call: _Call, id: int, by: int | None, calls: Mapping[int, _Call]) -> bool:
+    """Whether another provider's call for the same lead had won the field before this one was made."""
+    return by is not None and by < id and calls[by].lead == call.lead and calls[by].provider != call.provider
+
+
 def _count_vain(
     found: Mapping[str, ProviderFigures], calls: Mapping[int, _Call], values: Mapping[int, Mapping[str, int]]
 ) -> None:
     """Count the calls that gave nothing where another provider then won a field that they were for."""
-    for call in calls.values():
+    for id, call in calls.items():
+        # An answer may say all about more than was wanted; what its provider never won, it was hardly asked for.
+        wanted = call.fields & found[call.provider].fields.keys() or call.fields
         won = values.get(call.lead, {})
-        if call.won or not any(name in call.fields and calls[by].provider != call.provider
+        if call.won or not any(name in wanted and calls[by].provider != call.provider and not _had(call, id, by, calls)
                                for name, by in won.items()):  # fmt: skip
             continue
         each = found[call.provider]

@@ -24,7 +24,8 @@ def filled(config: dict[str, Any] | None = None, **lead: Any) -> dict[str, Any]:
         ("Ivory Coast", "CI"), ("Côte d'Ivoire", "CI"), ("UK", "GB"), ("England", "GB"), ("South Korea", "KR"),
         ("Korea, Democratic People's Republic of", "KP"), ("Georgia", "GE"), ("USA", "US"), ("中国", "CN"),
         ("日本", "JP"), ("대한민국", "KR"), ("Россия", "RU"), ("Ελλάδα", "GR"), ("مصر", "EG"), ("ישראל", "IL"),
-        ("भारत", "IN"), ("ไทย", "TH"),
+        ("भारत", "IN"), ("ไทย", "TH"), ("المملكة العربية السعودية", "SA"), ("الإمارات", "AE"), ("الامارات", "AE"),
+        ("عمان", "OM"),
     ],
 )  # fmt: skip
 def test_the_code_follows_from_the_country(country: str, code: str) -> None:

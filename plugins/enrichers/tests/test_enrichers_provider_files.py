@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from engine_enrichers import register_enrichers
-from engine_enrichers.declared.catalogue import HttpEnricher, ProviderFile, class_of, shipped_files
 from engine_enrichers.declared import catalogue
+from engine_enrichers.declared.catalogue import HttpEnricher, ProviderFile, class_of, shipped_files
 from engine_enrichers.declared.provider_files import load_provider, provider_schema
 from jsonschema import Draft202012Validator
 

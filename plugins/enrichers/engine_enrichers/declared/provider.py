@@ -99,7 +99,7 @@ class Request:
     timeout: float = 30.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class InputSet:
     """Inputs that belong together and the call that is made with them; `own`: it is not the common one."""
 
@@ -233,7 +233,7 @@ class Account:
     balance: Query | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Provider:
     """A provider file. Costs in the provider's credits, `hit_days` and `miss_days` in days."""
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import orjson
 
 from engine.asking import Ask
 from engine_enrichers.declared.inputs import Chosen, choose
-from engine_enrichers.declared.provider import Provider, Request
+from engine_enrichers.declared.provider import InputSet, Provider, Request
 from engine_enrichers.declared.templates import conditions, fill_path, names_in
 
 Settings = Mapping[str, Any]
@@ -50,7 +51,7 @@ def prepare(
     chosen = choose(provider, lead)
     if not asked or chosen is None:
         return None
-    names = names_in(*_templates(provider, chosen))
+    names, held_back = _shape(provider, chosen.set)
     values: dict[str, Any] = {**settings, **chosen.values}
     floor = 0.0
     score = min_score(provider, min_confidence)
@@ -70,7 +71,7 @@ def prepare(
         chosen=chosen,
         values=values,
         sent={name: value for name, value in chosen.values.items() if name in names},
-        revealed=_revealed(provider, chosen, asked),
+        revealed=frozenset(provider.extract).difference(*(fields for fields in held_back if not fields & set(asked))),
         floor=floor,
         required=required,
     )
@@ -115,16 +116,17 @@ def min_score(provider: Provider, min_confidence: float) -> float | int | None:
     return math.ceil(score) if confidence.scale > 1 else score
 
 
-def _templates(provider: Provider, chosen: Chosen) -> Iterator[Any]:
+@lru_cache(maxsize=1024)
+def _shape(provider: Provider, chosen: InputSet) -> tuple[frozenset[str], tuple[frozenset[str], ...]]:
+    """What leaves in the requests of a set: placeholders, and the fields of what is sent only where they are wanted."""
+    templates = tuple(_templates(provider, chosen))
+    return names_in(*templates), tuple(conditions(*templates))
+
+
+def _templates(provider: Provider, chosen: InputSet) -> Iterator[Any]:
     """Everything of the file in which inputs of this set leave."""
-    for request in (chosen.set.request, *(call.request for call in provider.before)):
+    for request in (chosen.request, *(call.request for call in provider.before)):
         yield from (request.path, request.query, request.json, request.form)
-    if provider.batch is not None and not chosen.set.own:
+    if provider.batch is not None and not chosen.own:
         request = provider.batch.request
         yield from (request.query, request.json, request.form, provider.batch.record)
-
-
-def _revealed(provider: Provider, chosen: Chosen, wanted: Sequence[str]) -> frozenset[str]:
-    """All fields but those that are sent only where they are wanted, and are not."""
-    held_back = [fields for fields in conditions(*_templates(provider, chosen)) if not fields & set(wanted)]
-    return frozenset(provider.extract).difference(*held_back)
