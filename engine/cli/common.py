@@ -83,10 +83,14 @@ def money(amount: float, currency: str) -> str:
     return f"{text} {currency}"
 
 
+def credited(cost: float) -> str:
+    """`1 credit`, `4.5 credits`."""
+    return f"{cost:,.10g} credit" + ("" if cost == 1 else "s")
+
+
 def priced(cost: float, amount: float, currency: str) -> str:
     """What something costs: in credits, and in money where the price is known."""
-    credits = f"{cost:,.10g} credit" + ("" if cost == 1 else "s")
-    return f"{credits}, {money(amount, currency)}" if currency else credits
+    return f"{credited(cost)}, {money(amount, currency)}" if currency else credited(cost)
 
 
 def print_json(value: Mapping[str, Any] | Sequence[Any]) -> None:

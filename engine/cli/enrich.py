@@ -15,6 +15,7 @@ from engine.cli.common import (
     chosen,
     console,
     counted,
+    credited,
     existing_store,
     json_option,
     money,
@@ -175,10 +176,10 @@ def _remarks(each: ProviderFigures) -> list[str]:
     if each.possible:
         lines.append(f"calls without an answer may have cost {money(each.possible, each.currency)} more")
     if each.reused:
-        saved = money(each.reused_amount, each.currency) if each.currency else f"{each.reused_cost:,.10g} credits"
+        saved = money(each.reused_amount, each.currency) if each.currency else credited(each.reused_cost)
         lines.append(f"{counted(each.reused, 'answer')} used again, which saved {saved}")
     if each.vain:
-        lost = money(each.vain_amount, each.currency) if each.currency else f"{each.vain_cost:,.10g} credits"
+        lost = money(each.vain_amount, each.currency) if each.currency else credited(each.vain_cost)
         lines.append(f"{counted(each.vain, 'call')} gave nothing before another provider won the field: {lost}")
     return lines
 

@@ -267,12 +267,9 @@ class ProviderStats:
     # A better order ---------------------------------------------------------------------------------------------
 
     def _suggestions(
-        self,
-        found: Mapping[str, ProviderFigures],
-        calls: Mapping[int, _Call],
-        values: Mapping[int, Mapping[str, int]],
+        self, found: Mapping[str, ProviderFigures], calls: Mapping[int, _Call], values: Mapping[int, Mapping[str, int]],
         where: Sequence[Any],
-    ) -> list[Suggestion]:
+    ) -> list[Suggestion]:  # fmt: skip
         """Cheaper orders, for the fields that several providers were asked for whose prices can be compared."""
         places = dict(
             self._database.rows(
