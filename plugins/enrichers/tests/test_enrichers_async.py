@@ -169,13 +169,23 @@ def test_one_refused_poll_does_not_take_the_others_away(box: Acme, opened: Open)
 def test_a_job_of_a_batch_is_polled_once_for_all_its_records(box: Acme, opened: Open) -> None:
     asks = opened(FILE + BATCH)
     submitted = asks.enrich_batch([Inquiry(ADA, WANTED), Inquiry(BO, WANTED)])
-    assert [answer.ticket for answer in submitted] == ["77#0", "77#1"]
+    assert [answer.ticket for answer in submitted] == ["77#0/2", "77#1/2"]
     box.answers["/result/77"] = Response(200, {"data": [{"ref": "1", "title": "CFO"}]})
     inquiries = [pending(submitted[1], lead=BO), pending(submitted[0])]
     assert [title(answer) for answer in asks.collect(inquiries)] == ["CFO", "miss"]
     assert len(box.calls("GET /result/77")) == 1
     box.answers["/result/77"] = Response(200, {"state": "busy"})
-    assert [answer.ticket for answer in asks.collect(inquiries)] == ["77#1", "77#0"]
+    assert [answer.ticket for answer in asks.collect(inquiries)] == ["77#1/2", "77#0/2"]
+
+
+def test_results_in_order_of_which_some_are_missing_are_nobodys(box: Acme, opened: Open) -> None:
+    asks = opened(FILE + BATCH.replace("  id: ref\n", ""))
+    submitted = asks.enrich_batch([Inquiry(ADA, WANTED), Inquiry(BO, WANTED), Inquiry(ADA, WANTED)])
+    box.answers["/result/77"] = Response(200, {"data": [{"title": "CFO"}, {"title": "CEO"}]})
+    first = [pending(submitted[0]), pending(submitted[1], lead=BO)]
+    assert [title(answer) for answer in asks.collect(first)] == ["pending", "pending"]
+    box.answers["/result/77"] = Response(200, {"data": [{"title": "CFO"}, {"title": "CEO"}, {"title": "COO"}]})
+    assert [title(answer) for answer in asks.collect(first)] == ["CFO", "CEO"]
 
 
 # Posts --------------------------------------------------------------------------------------------------------------

@@ -9,10 +9,11 @@ from typing import Any
 import orjson
 import pytest
 from engine_enrichers.declared.catalogue import HttpEnricher
+from engine_enrichers.declared.enricher import DeclaredProvider
 
 from engine.adapters import Context
 from engine.asking import EnrichAnswer, Inquiry
-from engine.errors import CredentialsError, NoAnswer, VendorUnavailable
+from engine.errors import CredentialsError, NoAnswer, RunStopped, VendorUnavailable
 from engine.testing.server import Request, Response, Sandbox
 
 FILE = """\
@@ -186,3 +187,47 @@ def test_one_call_that_fails_does_not_take_the_answers_of_another_away(box: Acme
 def test_a_batch_refused_for_one_of_its_records_is_asked_one_by_one(box: Acme, ask: Any) -> None:
     box.bulk = lambda sent: Response(422, orjson.dumps({"message": "record 1"}))
     assert told(ask("ada", "bo")) == ["alone ada", "alone bo"]
+
+
+def test_what_was_bought_before_the_run_was_stopped_is_kept(box: Acme, ask: Any, monkeypatch: Any) -> None:
+    made = DeclaredProvider.answer
+    calls = iter(range(10))
+
+    def stopping(self: DeclaredProvider, *given: Any, **settings: Any) -> EnrichAnswer:
+        if next(calls):
+            raise RunStopped("the run is being stopped", after=0.0)
+        return made(self, *given, **settings)
+
+    monkeypatch.setattr(DeclaredProvider, "answer", stopping)
+    phones = [Inquiry({"phone": f"+1202555014{n}"}, ("job_title",)) for n in range(3)]
+    assert told(ask(*phones)) == ["alone +12025550140", "throttled", "throttled"]
+    assert next(calls) == 2  # nothing more is asked of anybody
+    with pytest.raises(RunStopped):
+        ask(*phones)
+
+
+def test_a_lead_that_makes_no_call_does_not_take_the_others_answers_away(box: Acme, ask: Any) -> None:
+    text = FILE.replace(
+        "path: /by-phone, json: {", "path: /by-phone, method: GET, json: {}, query: {note: '{company}', "
+    )
+    text = text.replace("[phone]", "[phone, company]")
+    endless = Inquiry({"phone": "+12025550143", "company": "x" * 70_000}, ("job_title",))
+    assert told(ask("ada", endless, "bo", text=text)) == ["boss of ada", "bad_request", "boss of bo"]
+
+
+def test_results_that_name_no_record_are_nobodys(box: Acme, ask: Any) -> None:
+    box.bulk = lambda sent: Response(200, {"found": [{"person": {"title": "CEO"}}]})
+    with pytest.raises(NoAnswer, match="whose each result is"):
+        ask("ada", "bo")
+
+
+def test_calls_before_that_cost_something_are_not_made_for_nothing_twice(box: Acme, ask: Any) -> None:
+    before = (
+        "before: [{request: {method: POST, path: /one, json: {email: '{email}'}}, take: {id: title}, cost: 2}]\n"
+        "request: {method: POST, path: /bulk, json: {id: '{id}'}}"
+    )
+    text = FILE.replace('request: {method: POST, path: /one, json: {email: "{email}"}}', before)
+    box.bulk = lambda sent: Response(429, {"title": "slow down"})
+    for leads in (["ada"], ["ada", "bo"]):
+        with pytest.raises(NoAnswer, match="slow down"):
+            ask(*leads, text=text)

@@ -1,7 +1,8 @@
 """The case of people's names: pure functions of text, each idempotent, none of which raises.
 
-Only a name that is all capitals or all small letters is touched; a name of mixed case is somebody's choice, and a
-script without capitals has nothing to repair. A word whose small letters cannot be told stays as it is.
+Only a Latin name that is all capitals or all small letters is touched: a name of mixed case is somebody's choice, and
+other scripts are left alone (Greek capitals have lost their accents). A word whose small letters cannot be told stays
+as it is.
 """
 
 from __future__ import annotations
@@ -50,12 +51,17 @@ def name_case(name: str, country: str | None = None, *, whole: bool = False) -> 
     if _NAME.fullmatch(name):
         return name
     lowered, uppered = name.lower(), name.upper()
-    if lowered == uppered or name not in (lowered, uppered):
+    if lowered == uppered or name not in (lowered, uppered) or not is_latin(name):
         return name
     turkish = is_turkish(name, country)
     words = name.split(" ")
     cased = " ".join(_word(word, index, words, turkish=turkish, whole=whole) for index, word in enumerate(words))
     return unicodedata.normalize("NFC", cased)
+
+
+def is_latin(text: str) -> bool:
+    """Whether all letters of a text are of the Latin script."""
+    return text.isascii() or all("LATIN" in unicodedata.name(letter, "") for letter in text if letter.isalpha())
 
 
 def is_turkish(text: str, country: str | None) -> bool:

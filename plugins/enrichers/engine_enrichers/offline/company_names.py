@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from engine.adapters import Config, Context, Enricher
 from engine.asking import EnrichAnswer, Finding
-from engine_enrichers.offline.casing import capitalised, is_turkish
+from engine_enrichers.offline.casing import capitalised, is_latin, is_turkish
 from engine_enrichers.offline.places import country_of, fold
 from engine_enrichers.offline.tables import lines, listed
 from engine_enrichers.offline.text import clean
@@ -89,7 +89,7 @@ def company_case(name: str, country: str | None = None) -> str:
     `country` (ISO 3166 alpha-2) tells Turkish from other names.
     """
     front, core, end = _taken_apart(name)
-    if not core.isupper() or not any(len(word) > 2 for word in _WORD.findall(core)):
+    if not core.isupper() or not is_latin(core) or not any(len(word) > 2 for word in _WORD.findall(core)):
         return name
     turkish = is_turkish(core, country)
     words = core.split(" ")
