@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import secrets
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,13 +15,15 @@ from urllib.parse import urlsplit
 
 from engine.adapters import Enricher
 from engine.errors import EnvironmentFault
-from engine.redaction import redact
+from engine.redaction import redact, remember_secret
 from engine.state.callbacks import Callbacks
 
 #: No answer of a provider is larger (bytes).
 MOST_BYTES = 8 * 2**20
-#: Seconds after which a sender that says nothing more is hung up on.
+#: Seconds that a sender has for the whole of its post.
 _PATIENCE = 30.0
+#: Posts that are taken at once; each can be as large as MOST_BYTES.
+_MOST_AT_ONCE = 64
 
 _log = logging.getLogger("engine")
 
@@ -37,6 +41,7 @@ class CallbackServer:
         self._port = int(port)
         self._url = url.rstrip("/")
         self._now = now
+        self._tokens: dict[str, str] = {}
         self._paths: dict[str, Sequence[Enricher]] = {}
         self._server: ThreadingHTTPServer | None = None
         self._thread: threading.Thread | None = None
@@ -44,7 +49,11 @@ class CallbackServer:
     # The inbox --------------------------------------------------------------------------------------------------
 
     def address(self, provider: str) -> str:
-        return f"{self._url}/{provider}/{self._kept.token(provider)}"
+        if provider not in self._tokens:
+            token = self._kept.token(provider)
+            remember_secret(token)  # a provider may repeat in an error what it was to post to
+            self._tokens[provider] = token
+        return f"{self._url}/{provider}/{self._tokens[provider]}"
 
     def answer(self, provider: str, ticket: str) -> bytes | None:
         body = self._kept.body(provider, ticket)
@@ -103,14 +112,55 @@ class CallbackServer:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    # A provider that ends a batch posts its results all at once.
+    request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(address, handler)
+        self._places = threading.BoundedSemaphore(_MOST_AT_ONCE)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if not self._places.acquire(blocking=False):
+            self.shutdown_request(request)  # the sender posts again
+            return
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A sender that goes away in mid-post posts again; it is not worth a traceback."""
 
 
+class _Arriving(io.RawIOBase):
+    """What a sender sends, until its time is over: one that drips holds its place no longer than any other."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._end = time.monotonic() + _PATIENCE
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._connection.settimeout(left)
+        return self._connection.recv_into(buffer)
+
+
 def _handler(inbox: CallbackServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         timeout = _PATIENCE
+
+        def setup(self) -> None:
+            super().setup()
+            self.rfile.close()
+            self.rfile = io.BufferedReader(_Arriving(self.connection))
 
         def do_POST(self) -> None:
             self._end(self._status())

@@ -5,17 +5,21 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
-from engine import hookimpl, specs
+from engine import callbacks, hookimpl, specs
 from engine.adapters import Context, Enricher
 from engine.asking import Ask, EnrichAnswer, Finding, Inquiry
 from engine.callbacks import MOST_BYTES, CallbackServer
 from engine.errors import EnvironmentFault
+from engine.redaction import redact
 from engine.run import Run
 from engine.state import Store
 from tests.unit_helpers import shelf_plugins, write_csv, write_spec
@@ -136,6 +140,45 @@ def test_an_answer_that_could_not_be_stored_is_not_acknowledged(inbox: CallbackS
     with store.database.transaction() as db:
         db.execute("ALTER TABLE callbacks RENAME TO gone")
     assert post(here(inbox), GOOD) == 500
+
+
+def test_a_sender_that_drips_is_hung_up_on(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(callbacks, "_PATIENCE", 0.3)
+    server = CallbackServer(store.callbacks, "127.0.0.1:0", "https://hooks.example.com")
+    server.start([])
+    started = time.monotonic()
+    with socket.create_connection(("127.0.0.1", server.port)) as drip, suppress(OSError):
+        drip.sendall(b"POST / HTTP/1.1\r\nX: ")
+        while time.monotonic() - started < 5:
+            drip.sendall(b"a")
+            time.sleep(0.05)
+    server.close()
+    assert time.monotonic() - started < 3
+
+
+def test_many_senders_at_once_take_no_more_than_their_places(inbox: CallbackServer) -> None:
+    with ExitStack() as stack:
+        for _ in range(100):
+            sender = stack.enter_context(socket.create_connection(("127.0.0.1", inbox.port), timeout=5))
+            sender.sendall(b"POST / HTTP/1.1\r\n")
+        time.sleep(0.2)
+        assert sum("process_request_thread" in thread.name for thread in threading.enumerate()) <= 64
+    until = time.monotonic() + 5
+    while (status := _tried(here(inbox))) != 200 and time.monotonic() < until:
+        time.sleep(0.05)
+    assert status == 200
+
+
+def _tried(address: str) -> int:
+    try:
+        return post(address, GOOD)
+    except OSError:
+        return 0
+
+
+def test_the_secret_part_of_the_address_is_in_no_message(inbox: CallbackServer) -> None:
+    token = inbox.address("poster").rpartition("/")[2]
+    assert token not in redact(f"cannot post to https://hooks.example.com/leads/poster/{token}")
 
 
 def test_a_port_that_is_taken_is_said(store: Store) -> None:

@@ -137,8 +137,11 @@ def test_a_word_that_is_neither_is_said_to_be_so_and_a_code_is_still_a_code(stat
     assert json.loads(explain(state, "NO_TAG_MAPPING", "--json").output)["pages"][0]["name"] == "NO_TAG_MAPPING"
     slip = explain(state, "NO_TAG_MAPING").exception
     assert isinstance(slip, SpecError) and slip.fix == "Did you mean 'NO_TAG_MAPPING'?"
+    neither = explain(state, "nobody").exception
+    assert isinstance(neither, SpecError) and "no code and no lead" in neither.what
     nobody = explain(state, "nobody@x.example").exception
-    assert isinstance(nobody, SpecError) and "no code and no lead" in nobody.what
+    assert isinstance(nobody, SpecError) and nobody.what == "there is no lead 'nobody@x.example'"
+    assert "--integration" in nobody.fix, "it may be a lead of another integration"
     assert isinstance(explain(state, "NO_TAG_MAPPING", "--lead").exception, SpecError)
 
 

@@ -19,7 +19,6 @@ from engine import specs
 from engine.cli.common import console, counted, json_option, print_json, state_option, table
 from engine.connection import opened
 from engine.errors import AbortRun, EnvironmentFault, Place, SpecError
-from engine.waterfalls import rehearsed
 
 
 @click.command()
@@ -33,6 +32,8 @@ def check(integration: tuple[Path, ...], live: bool, state: Path, as_json: bool)
     With --live, the vendor is asked for its fields, programs and lists, and each row that names something else is
     shown. The state is used only to keep to the vendor's limits.
     """
+    from engine.waterfalls import rehearsed
+
     loaded = plugin_loader.load()
     problems: list[AbortRun] = []
     unset: dict[str, None] = {}

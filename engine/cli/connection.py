@@ -22,7 +22,6 @@ from engine.plugins import Plugins
 from engine.records import Field
 from engine.redaction import without_secrets
 from engine.specs import Integration
-from engine.waterfalls import WaterfallMaker
 
 #: The point of an examination that is about the credentials.
 SIGNED_IN = "signed in"
@@ -70,6 +69,8 @@ def _examine_enrichers(
     connection: Connection, integration: Integration, loaded: Plugins
 ) -> list[tuple[str, list[Examined], int]]:
     """Each enricher that makes calls, once a configuration, with its points and its exit code."""
+    from engine.waterfalls import WaterfallMaker
+
     maker = WaterfallMaker(integration, loaded, connection.context)
     found: list[tuple[str, list[Examined], int]] = []
     seen: list[tuple[str, object]] = []

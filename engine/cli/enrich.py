@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.markup import escape
@@ -24,8 +24,10 @@ from engine.cli.common import (
     table,
 )
 from engine.errors import SpecError
-from engine.estimate import Estimate, Row, estimate
-from engine.state.provider_stats import Figures, ProviderFigures, Suggestion
+
+if TYPE_CHECKING:
+    from engine.estimate import Estimate, Row
+    from engine.state.provider_stats import Figures, ProviderFigures, Suggestion
 
 
 @click.group()
@@ -45,6 +47,8 @@ def plan(integration: Path, source: str | None, state: Path, as_json: bool) -> N
     free. Every other question counts as asked, whoever might have answered before; budgets are kept. Further calls
     become possible only where something is found first.
     """
+    from engine.estimate import estimate
+
     found = estimate(specs.load(integration), plugin_loader.load(), state, source)
     if as_json:
         print_json(found.as_json())

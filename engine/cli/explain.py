@@ -42,8 +42,10 @@ def explain(code_or_lead: str, lead: bool, integration: str | None, state: Path,
         return
     if (state.exists() or lead) and explain_lead(code_or_lead, state, integration, as_json=as_json):
         return
-    if lead:
-        raise SpecError(f"there is no lead {code_or_lead!r}", fix="Give its number, address or key.")
+    # No code has an @ in it: a list of codes would help nobody who looks for an address.
+    if lead or (state.exists() and "@" in code_or_lead):
+        fix = "Give its number, address or key; --integration NAME looks in another integration of this state."
+        raise SpecError(f"there is no lead {code_or_lead!r}", fix=fix)
     hint = suggestion(code_or_lead.upper(), names(vendors))
     listed = f"Failures: {', '.join(CODES)}. Notices: {', '.join(NOTICES)}. Or a vendor's own code."
     what = "code and no lead" if state.exists() else "code"

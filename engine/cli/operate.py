@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.markup import escape
@@ -37,9 +37,11 @@ from engine.cli.common import (
 from engine.cli.progress import RunProgress
 from engine.codes import OWNERS
 from engine.errors import SpecError
-from engine.run import Run, Summary
 from engine.stages import reconcile as reconciling
 from engine.state import Store
+
+if TYPE_CHECKING:
+    from engine.run import Run, Summary
 
 
 @click.command()
@@ -59,6 +61,9 @@ def run(integration: Path, source: str | None, state: Path, as_json: bool, quiet
     SOURCE is a file, or - for standard input; without it, the spec's own. Running again goes on where the last run
     stopped, reads the source for new rows, and sends nothing twice.
     """
+    # What makes a run is imported by the commands that need it: the others, and --help, answer sooner.
+    from engine.run import Run
+
     spec = specs.load(integration)
     with Store(state) as store:
         running = Run(spec, store, plugin_loader.load(), path=source, bulk=bulk, wait=wait)
@@ -246,6 +251,8 @@ def run_again(
     spec: specs.Integration | None = None,
 ) -> int:
     """Prepare, then drive the stages over what waits, without reading the source; returns the exit code."""
+    from engine.run import Run
+
     if spec is None:
         last = store.runs.last(integration)
         spec = specs.load(last.spec_path if last else "")
@@ -262,6 +269,8 @@ def run_again(
 @click.option("--quiet", "-q", is_flag=True, help="No progress on standard error.")
 def demo(folder: Path, state: Path, quiet: bool) -> None:
     """Take an invented export of 500 leads into sandboxes of every vendor that the demo's integrations name."""
+    from engine.run import Run
+
     loaded = plugin_loader.load()
     paths = sorted(path for path in folder.glob("*.yaml") if "destination:" in path.read_text("utf-8"))
     if not paths:
@@ -300,6 +309,7 @@ def demo(folder: Path, state: Path, quiet: bool) -> None:
     for line in (
         f"engine status --state {state} --integration {summaries[0][0].integration}",
         f"engine reconcile list --state {state} --integration {summaries[0][0].integration}",
+        f"engine enrich stats --state {state}",
         "engine sandbox marketo          a sandbox to try your own spec against",
         "engine check YOUR-SPEC.yaml     see what is wrong with a spec before anything is sent",
     ):

@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from engine.cli.common import console
-from engine.run import Run
+
+if TYPE_CHECKING:
+    from engine.run import Run
 
 _STAGES = ("capture", "enrich", "map", "sync")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from engine.asking import AnswerClass, EnrichAnswer
@@ -62,8 +62,6 @@ def settled(ask: Callable[[], EnrichAnswer]) -> Settled:
     """The answer of one of several questions: what is raised for it must not take the answers of the others away."""
     try:
         return ask(), None
-    except RunStopped:
-        raise
     except NoAnswer as error:
         return EnrichAnswer("error", detail=f"{error.what}; it may have been charged", lost=True), error
     except RetryLater as error:
@@ -72,6 +70,17 @@ def settled(ask: Callable[[], EnrichAnswer]) -> Settled:
         return EnrichAnswer("auth", detail=error.what), error
     except VendorUnavailable as error:
         return EnrichAnswer("quota", detail=error.what), error
+    except EngineError as error:  # this lead's values make no call, or none was made
+        return EnrichAnswer("bad_request", detail=error.what), error
+
+
+def in_turn(asks: Iterable[Callable[[], EnrichAnswer]]) -> list[Settled]:
+    """The answers of several questions, asked one after the other; once the run is being stopped, none is asked."""
+    found: list[Settled] = []
+    for ask in asks:
+        stopped = bool(found) and isinstance(found[-1][1], RunStopped)
+        found.append(found[-1] if stopped else settled(ask))
+    return found
 
 
 def together(found: Sequence[Settled]) -> list[EnrichAnswer]:

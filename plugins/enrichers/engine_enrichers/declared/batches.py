@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from engine.asking import EnrichAnswer, Inquiry
-from engine.errors import EngineError, NoAnswer
-from engine_enrichers.declared.answers import Settled, ended, read, settled, together
+from engine.errors import EngineError, NoAnswer, RunStopped
+from engine_enrichers.declared.answers import Settled, ended, in_turn, read, settled, together
 from engine_enrichers.declared.client import Answered
 from engine_enrichers.declared.costs import reported, shares
 from engine_enrichers.declared.outcomes import classify
@@ -40,22 +41,35 @@ def ask(enricher: DeclaredProvider, inquiries: Sequence[Inquiry]) -> list[Enrich
     batch = enricher.provider.batch
     found: dict[int, Settled] = {}
     groups: dict[bytes, list[_Ready]] = defaultdict(list)
+    stopped: Settled | None = None
     for place, inquiry in enumerate(inquiries):
+        if stopped is not None:
+            found[place] = stopped
+            continue
         question = enricher.prepare(inquiry.lead, inquiry.wanted)
         if question is None or batch is None or question.chosen.set.own:
             found[place] = _alone(enricher, inquiry)
+            stopped = _stopped(found[place])
             continue
         taken, error = _before(enricher, question)
         if isinstance(taken, EnrichAnswer):
             found[place] = taken, error
+            stopped = _stopped(found[place])
             continue
         groups[_kind(batch, question)].append((place, question, taken))
     for ready in groups.values():
         size = batch.size if batch is not None else 1
         for start in range(0, len(ready), size):
             part = ready[start : start + size]
-            found |= zip((place for place, _, _ in part), _asked(enricher, part), strict=True)
+            answers = [stopped] * len(part) if stopped is not None else _asked(enricher, part)
+            stopped = stopped or _stopped(answers[-1])
+            found |= zip((place for place, _, _ in part), answers, strict=True)
     return together([found[place] for place in range(len(inquiries))])
+
+
+def _stopped(found: Settled) -> Settled | None:
+    """What every further question ends with, where the run is being stopped: what was bought before is kept."""
+    return found if isinstance(found[1], RunStopped) else None
 
 
 def _alone(enricher: DeclaredProvider, inquiry: Inquiry) -> Settled:
@@ -89,15 +103,21 @@ def _kind(batch: Batch, question: Question) -> bytes:
     )
 
 
+def _answer(enricher: DeclaredProvider, question: Question, taken: Mapping[str, Any]) -> EnrichAnswer:
+    with enricher.past_before():
+        return enricher.answer(question, taken)
+
+
 def _asked(enricher: DeclaredProvider, part: Sequence[_Ready]) -> list[Settled]:
     """The answers to questions that travel together; one alone travels by the usual request."""
     if len(part) == 1:
         _, question, taken = part[0]
-        return [settled(lambda: enricher.answer(question, taken))]
+        return [settled(partial(_answer, enricher, question, taken))]
     answers: list[EnrichAnswer] = []
 
     def make() -> EnrichAnswer:
-        answers.extend(_together(enricher, part))
+        with enricher.past_before():
+            answers.extend(_together(enricher, part))
         return answers[0]
 
     answer, error = settled(make)
@@ -122,14 +142,11 @@ def _together(enricher: DeclaredProvider, part: Sequence[_Ready]) -> list[Enrich
     if answered.outcome == "pending" and provider.later is not None:
         job = submitted(provider.later, answered)
         return [
-            replace(job, ticket=record_ticket(job.ticket, index)) if job.ticket else job for index in range(len(part))
+            replace(job, ticket=record_ticket(job.ticket, index, len(part))) if job.ticket else job
+            for index in range(len(part))
         ]
     if answered.outcome in _ONE_BY_ONE:
-        found = [
-            settled(lambda q=question, t=taken: enricher.answer(q, t))  # type: ignore[misc]
-            for _, question, taken in part
-        ]
-        return together(found)
+        return together(in_turn([partial(_answer, enricher, question, taken) for _, question, taken in part]))
     return read_records(enricher, answered, questions, range(len(part)), total=len(part))
 
 
@@ -144,9 +161,9 @@ def read_records(
     questions: Sequence[Question],
     indices: Sequence[int],
     *,
-    total: int | None = None,
+    total: int,
 ) -> list[EnrichAnswer]:
-    """The answers about the records at `indices` of a call. `total`: of how many, where that is known.
+    """The answers about the records at `indices` of a call with `total` records.
 
     Raises NoAnswer where the results cannot be told apart: they may have been charged.
     """
@@ -168,17 +185,28 @@ def read_records(
 
 
 def _by_index(
-    enricher: DeclaredProvider, batch: Batch, body: Any, indices: Sequence[int], total: int | None
+    enricher: DeclaredProvider, batch: Batch, body: Any, indices: Sequence[int], total: int
 ) -> dict[int, Any]:
     results = batch.results.of(body)
     if isinstance(results, dict):
         return {index: results[str(index)] for index in indices if str(index) in results}
     if batch.id is not None and (results is None or isinstance(results, list)):
         named = {str(batch.id.of(each)): each for each in results or ()}
+        strange = [each for name, each in named.items() if not name.isdecimal()]
+        if len(strange) == len(named) and any(_is_hit(batch, each) for each in strange):
+            raise _unclear(enricher)
         return {index: named[str(index)] for index in indices if str(index) in named}
-    if isinstance(results, list) and len(results) == (total or max(max(indices) + 1, len(results))):
+    if isinstance(results, list) and len(results) == total:
         return {index: results[index] for index in indices}
-    raise NoAnswer(f"the answer of {enricher.name} does not say whose each result is", after=5.0)
+    raise _unclear(enricher)
+
+
+def _is_hit(batch: Batch, record: Any) -> bool:
+    return classify(batch.rules, 200, record, later=False).outcome == "hit"
+
+
+def _unclear(enricher: DeclaredProvider) -> NoAnswer:
+    return NoAnswer(f"the answer of {enricher.name} does not say whose each result is", after=5.0)
 
 
 def _record(provider: Provider, batch: Batch, question: Question, record: Any) -> EnrichAnswer:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from engine.adapters import Config, Context, Enricher, Examined
 from engine.asking import Ask, EnrichAnswer, Inquiry, Price
-from engine.errors import CredentialsError, RetryLater, SpecError
+from engine.errors import CredentialsError, NoAnswer, RetryLater, SpecError
 from engine.limits import Limits
 from engine_enrichers.declared import batches, pending
 from engine_enrichers.declared.answers import DAY, ended, read
@@ -103,7 +104,20 @@ class DeclaredProvider(Enricher):
         taken = self.before(question)
         if isinstance(taken, EnrichAnswer):
             return taken
-        return self.answer(question, taken)
+        with self.past_before():
+            return self.answer(question, taken)
+
+    @contextmanager
+    def past_before(self) -> Iterator[None]:
+        """The main call. What the calls before it cost is spent, also where it is not executed."""
+        try:
+            yield
+        except NoAnswer:
+            raise
+        except RetryLater as error:
+            if not any(each.cost for each in self.provider.before):
+                raise
+            raise NoAnswer(error.what, after=error.after, why="the calls before it were made") from error
 
     def before(self, question: Question) -> dict[str, Any] | EnrichAnswer:
         """Make the calls that come before: the placeholders that they give, or the answer that ends the question."""

@@ -111,8 +111,9 @@ def _read(
     answers = [EnrichAnswer("error", detail="what was asked about is no longer known")] * len(group)
     known = [(place, question) for place, question in enumerate(prepared) if question is not None]
     records: list[tuple[int, int, Question]] = []
+    total = 1
     for place, question in known:
-        index = job_of(provider, group[place].ticket)[1]
+        _, index, total = job_of(provider, group[place].ticket)
         if index is not None:
             records.append((place, index, question))
             continue
@@ -127,7 +128,7 @@ def _read(
         )
     if records:
         questions, indices = [question for _, _, question in records], [index for _, index, _ in records]
-        found = batches.read_records(enricher, answered, questions, indices)
+        found = batches.read_records(enricher, answered, questions, indices, total=total)
         for (place, _, _), answer in zip(records, found, strict=True):
             answers[place] = answer
     return answers

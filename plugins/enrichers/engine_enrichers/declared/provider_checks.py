@@ -247,6 +247,8 @@ def _check_async(data: Data, credentials: Collection[str]) -> Iterator[Problem]:
         yield Problem(("async", "again"), "poll and again exclude each other")
     if ("poll" in later or "callback" in later) and "ticket" not in later:
         yield Problem(("async",), "`ticket` is missing: where the first answer names the question")
+    if later.get("again") and any(call.get("cost") for call in data.get("before", ())):
+        yield Problem(("async", "again"), "the calls before are made again as well, and they cost something")
     signature = later.get("callback", {}).get("signature", {})
     if signature and signature["key"] not in credentials:
         yield _unknown(("async", "callback", "signature", "key"), "credential", signature["key"], credentials)

@@ -1,6 +1,7 @@
 """The tickets of questions whose answers take long, and how long to wait for them.
 
-The ticket of a question that was asked in a batch names the batch's job and the record in it: `JOB#INDEX`.
+The ticket of a question that was asked in a batch names the batch's job, the record in it, and of how many records it
+is: `JOB#INDEX/TOTAL`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from engine_enrichers.declared.provider import Async, Provider, Query
 
 #: The ticket of a question that is repeated as it is.
 _AGAIN = "again"
-_RECORD = re.compile(r"(?s)(.*)#(\d+)")
+_RECORD = re.compile(r"(?s)(.*)#(\d+)/(\d+)", re.ASCII)
 
 
 def submitted(later: Async, answered: Answered) -> EnrichAnswer:
@@ -34,15 +35,15 @@ def ticket_in(query: Query | None, body: Any) -> str:
     return str(found) if isinstance(found, str | int) and not isinstance(found, bool) else ""
 
 
-def record_ticket(job: str, index: int) -> str:
+def record_ticket(job: str, index: int, total: int) -> str:
     """The ticket of one record of a batch."""
-    return f"{job}#{index}"
+    return f"{job}#{index}/{total}"
 
 
-def job_of(provider: Provider, ticket: str) -> tuple[str, int | None]:
-    """The job of a ticket, and which record of a batch it is; None where it is not of a batch."""
+def job_of(provider: Provider, ticket: str) -> tuple[str, int | None, int]:
+    """The job of a ticket, which record of a batch it is, and of how many; None where it is not of a batch."""
     found = _RECORD.fullmatch(ticket) if provider.batch is not None else None
-    return (found[1], int(found[2])) if found else (ticket, None)
+    return (found[1], int(found[2]), int(found[3])) if found else (ticket, None, 1)
 
 
 def wait_of(later: Async, reply: Reply | None, age: float) -> float:
