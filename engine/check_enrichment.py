@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from urllib.parse import urlsplit
 
 from engine.adapters import Enricher
+from engine.addresses import is_loopback
 from engine.enrichment import Budget, FieldPolicy, Step
 from engine.expressions import Names, suggestion
 from engine.finder import Finder
@@ -25,6 +27,7 @@ def check(finder: Finder, names: Names) -> None:
     if enrichment.when:
         finder.expression(enrichment.when, names, "enrichment.when")
     _check_budget(finder, enrichment.budget, "enrichment.budget")
+    _check_callbacks(finder)
     _check_labels(finder)
     for field, policy in enrichment.fields.items():
         at = f"enrichment.fields.{field}"
@@ -48,6 +51,18 @@ def _check_budget(finder: Finder, budget: Budget, at: str) -> None:
     for name, run, day in (("calls", budget.calls, budget.day_calls), ("cost", budget.cost, budget.day_cost)):
         if run is not None and day is not None and day < run:
             finder.problem(f"the budget of a day ({day:g} {name}) is below that of a run ({run:g})", at)
+
+
+def _check_callbacks(finder: Finder) -> None:
+    """Where posted answers arrive: a port that exists, and an address that nobody can read along."""
+    enrichment = finder.integration.enrichment
+    if enrichment.listen and int(enrichment.listen.rpartition(":")[2]) > 65_535:
+        finder.problem("there is no such port", "enrichment.callbacks.listen", "Ports go up to 65535.")
+    parts = urlsplit(enrichment.callback_url)
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+        finder.problem(
+            "people's data would be posted in the clear", "enrichment.callbacks.url", "Give an https address."
+        )
 
 
 def _check_labels(finder: Finder) -> None:

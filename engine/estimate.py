@@ -265,7 +265,8 @@ class _Estimator:
         row.leads = len(tally.leads)
         row.calls = len(tally.keys)
         row.further = max(0, len(tally.firm) + tally.loose + tally.further - row.calls)
-        row.if_found = tuple(name for name, _ in tally.if_found.most_common(3)) if row.further else ()
+        likely = sorted(tally.if_found.items(), key=lambda item: (-item[1], item[0]))[:3]
+        row.if_found = tuple(name for name, _ in likely) if row.further else ()
         cap, why = self._cap(row.provider, budget.calls, budget.day_calls)
         if cap is not None and row.calls + row.further > cap:
             row.credits = min(row.credits, cap * tally.most)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,15 +43,22 @@ class Finder:
         required = [key for key in adapter.config_schema.get("required", ()) if key not in config or key in literal]
         validator = jsonschema.Draft202012Validator({**adapter.config_schema, "required": required})
         for found in validator.iter_errors(literal):
-            inner = ".".join(str(part) for part in found.absolute_path)
-            fix = ""
-            if found.validator == "additionalProperties":
-                known = adapter.config_schema.get("properties", {})
-                extra = next((key for key in literal if key not in known), "")
-                inner = inner or extra
-                fix = suggestion(extra, known) or f"Known settings: {', '.join(known) or 'none'}."
-            self.problem(f"{name}: {found.message}", f"{at}.config{'.' + inner if inner else ''}", fix)
+            inner = ".".join(["config", *(str(part) for part in found.absolute_path)])
+            if found.validator == "additionalProperties" and isinstance(found.schema, Mapping):
+                known = found.schema.get("properties", {})
+                for extra in [key for key in found.instance if key not in known]:
+                    self._unknown(name, extra, known, f"{at}.{inner}")
+                continue
+            self.problem(f"{name}: {found.message}", f"{at}.{inner}")
+        known = adapter.config_schema.get("properties", {})
+        if adapter.config_schema.get("additionalProperties") is False:
+            for extra in [key for key in config if key not in literal and key not in known]:
+                self._unknown(name, extra, known, f"{at}.config")
         return adapter
+
+    def _unknown(self, name: str, extra: str, known: Collection[str], at: str) -> None:
+        fix = suggestion(extra, known) or f"Known settings: {', '.join(known) or 'none'}."
+        self.problem(f"{name}: unknown setting {extra!r}", f"{at}.{extra}", fix)
 
     def expression(self, text: str, names: Names, at: str) -> Expression | None:
         try:

@@ -102,3 +102,19 @@ def test_two_steps_of_one_name_are_said_once(tmp_path: Path, capsys: pytest.Capt
     found = checked(tmp_path, {"steps": steps, "fields": {"email": {"order": ["lusha_person"]}}}, capsys)
     assert "two steps are called 'lusha_person'" in found
     assert "1 problem" in found
+
+
+@pytest.mark.parametrize(
+    ("enrichment", "said"),
+    [
+        ([{"use": "hunter_person", "config": {"apikey": {"env": "X"}}}], "unknown setting 'apikey'"),
+        ([{"use": "hunter_person", "config": {**KEY["config"], "limits": {"cals": 4}}}], "Did you mean 'calls'?"),
+        ([{"use": "hunter_person", "want": [], **KEY}], "want"),
+        ({"steps": [], "callbacks": {"listen": "127.0.0.1:99999", "url": "https://x.example"}}, "no such port"),
+        ({"steps": [], "callbacks": {"listen": "127.0.0.1:99", "url": "http://x.example"}}, "in the clear"),
+    ],
+)
+def test_a_mistake_in_a_setting_is_found(
+    tmp_path: Path, enrichment: Any, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert said in checked(tmp_path, enrichment, capsys)
