@@ -123,12 +123,14 @@ class Enricher(Adapter):
 
     `provides` lists the lead fields it can fill. With `online` the engine writes each call to the ledger first, makes
     it in a thread and never repeats an answered one. With `rewrites` its values replace captured ones by their normal
-    form; any other enricher only fills what is missing. `sandbox_name`: names the sandbox, where several share one.
+    form; any other enricher only fills what is missing. `personal`: it is asked about a person, so that `suppressed` is
+    said of the person. `sandbox_name`: names the sandbox, where several share one.
     """
 
     provides: tuple[str, ...] = ()
     online: ClassVar[bool] = False
     rewrites: ClassVar[bool] = False
+    personal: ClassVar[bool] = True
     sandbox_name: ClassVar[str] = ""
 
     @property

@@ -178,7 +178,7 @@ class _Estimator:
         while True:
             queue = self._store.queue
             leads = queue.leads(circumstances.run.integration_id, "captured", "plan", _CHUNK, _LATER)
-            refused = self._store.refusals.among({lead.id: lead.fields for lead in leads})
+            refused = {lead.id: self._store.refusals.reason(lead.id, lead.fields) for lead in leads}
             for lead in leads:
                 self._count(lead.id, foresight.follow(lead, refused.get(lead.id, "")))
             queue.delay([lead.id for lead in leads], "enriched", 0.0)

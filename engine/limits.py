@@ -183,6 +183,10 @@ class LimitedGate:
         self.limits = limits
         self._places = threading.BoundedSemaphore(max(1, limits.concurrency))
 
+    def share(self, other: LimitedGate) -> None:
+        """Take places among the calls at once from those of another gate of the same account."""
+        self._places = other._places
+
     @contextmanager
     def call(self, *, counted: bool = True) -> Iterator[None]:
         counted = counted and (bool(self.limits.windows) or self.limits.daily is not None)

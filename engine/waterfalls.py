@@ -35,6 +35,7 @@ class WaterfallMaker:
     context: Callable[..., tuple[Context, Gate]]
     inbox: Inbox = field(default_factory=NoInbox)
     made: list[Adapter] = field(default_factory=list)
+    _gates: dict[str, LimitedGate] = field(default_factory=dict)
     resolved: Callable[[Step, str], Mapping[str, Any]] | None = None
 
     def make(self, circumstances: Circumstances) -> Waterfall:
@@ -61,6 +62,7 @@ class WaterfallMaker:
         self.made.append(enricher)
         if isinstance(gate, LimitedGate):
             gate.declare(f"enricher:{enricher.account}", enricher.limits)
+            gate.share(self._gates.setdefault(gate.account, gate))
         return WaterfallStep(spec, enricher, self._condition(spec.when))
 
     def _resolved(self, spec: Step, where: str) -> Mapping[str, Any]:

@@ -31,14 +31,12 @@ from engine.errors import (
 )
 from engine.patience import Patience
 from engine.stages.base import Circumstances, InFlight
+from engine.stages.health import Health
 from engine.stages.questions import Answered, Batch, Case, Question, WaterfallStep, broken, checked, loaded, stored
 from engine.state.ledger import MILLION, Settlement, Wish
 
 #: How often a call that had no effect is made for one question.
 TRIES = 3
-#: After so many failing calls in a row nothing is called for a while: the seconds of each pause. Then never again.
-FAILING = 5
-PAUSES: tuple[float, ...] = (5.0, 15.0, 45.0)
 #: Threads of one desk, whatever a provider allows at once.
 MOST_PLACES = 32
 
@@ -55,12 +53,10 @@ class Desk:
     budgets: Sequence[tuple[str, Budget]] = ()
     peers: list[Desk] = field(default_factory=list)
     _cases: dict[bytes, list[Case]] = field(default_factory=dict)
+    _waits_for: dict[int, Case] = field(default_factory=dict)
     _new: list[Case] = field(default_factory=list)
     _waiting: deque[Case] = field(default_factory=deque)
     _pending: list[Case] = field(default_factory=list)
-    _failures: int = 0
-    _paused: int = 0
-    _paused_until: float = 0.0
 
     def __post_init__(self) -> None:
         limits = self.step.enricher.limits
@@ -69,6 +65,7 @@ class Desk:
             max(1, min(limits.concurrency, MOST_PLACES)), f"enrich-{self.step.name}"
         )
         self._price = self.step.enricher.price
+        self._health = Health(self.run.now)
         self._patience = Patience(self.run.now, fix="See whether the provider's limits fit your plan.")
 
     # From outside -----------------------------------------------------------------------------------------------
@@ -78,25 +75,26 @@ class Desk:
         ask = question.ask
         request = sha256(ask.key.encode()).digest()
         for case in [case for desk in (self.peers or [self]) for case in desk._cases.get(request, ())]:
-            if ask.fields <= case.wish.fields and case.wish.floor <= ask.floor:
+            same_age = self.step.spec.max_age == case.question.step.spec.max_age
+            if same_age and ask.fields <= case.wish.fields and case.wish.floor <= ask.floor:
                 case.askers.append(question.lead_id)
+                self._waits_for[question.lead_id] = case
                 return
-        amount = round(ask.most * self._price.amount * MILLION) if self._price else 0
         age = self.step.spec.max_age
         wish = Wish(
-            request, ask.fields, question.lead_id, ask.floor, ask.most, amount,
+            request, ask.fields, question.lead_id, ask.floor, ask.most, self._amount(ask.most),
             self._price.currency if self._price else "", None if age is None else age * 86_400.0,
         )  # fmt: skip
         case = Case(question, wish, [question.lead_id])
         self._cases.setdefault(request, []).append(case)
+        self._waits_for[question.lead_id] = case
         self._new.append(case)
 
     def drop(self, lead_id: int) -> None:
         """A lead waits no longer; what is in flight or pending for it is settled all the same."""
-        for cases in self._cases.values():
-            for case in cases:
-                if lead_id in case.askers:
-                    case.askers.remove(lead_id)
+        case = self._waits_for.pop(lead_id, None)
+        if case is not None:
+            case.askers.remove(lead_id)
 
     @property
     def futures(self) -> list[Future[Sequence[EnrichAnswer]]]:
@@ -106,7 +104,7 @@ class Desk:
     def next_due(self) -> float | None:
         """When something that waits can go on (Unix time)."""
         moments = [case.due for case in (*self._waiting, *self._pending) if case.askers]
-        return max(min(moments), self._paused_until) if moments else None
+        return max(min(moments), self._health.paused_until) if moments else None
 
     def close(self) -> None:
         self._calls.close()
@@ -121,27 +119,47 @@ class Desk:
 
     def _look_up(self) -> Iterator[tuple[int, Answered]]:
         fresh, self._new = self._new, []
-        if not fresh:
+        unknown: list[Case] = []
+        yield from self._answered_before(fresh, unknown)
+        self._waiting.extend(unknown)
+
+    def _answered_before(self, cases: Sequence[Case], unknown: list[Case]) -> Iterator[tuple[int, Answered]]:
+        """Hand out what was bought before, or is pending; what has to be bought goes to `unknown`."""
+        if not cases:
             return
-        found = self.run.store.ledger.known(self.step.name, [case.wish for case in fresh], self.run.now())
-        for case, known in zip(fresh, found, strict=True):
+        ledger, now = self.run.store.ledger, self.run.now()
+        for case, known in zip(cases, ledger.known(self.step.name, [case.wish for case in cases], now), strict=True):
             if known is None:
-                self._waiting.append(case)
+                unknown.append(case)
             elif known.answer is not None:
-                yield from self._deliver(case, Answered(loaded(known.answer), known.call_id, known.at, known=True))
+                answer = loaded(known.answer)
+                self._heed(case, answer)
+                yield from self._deliver(case, Answered(answer, known.call_id, known.at, known=True))
             else:
                 case.call, case.ticket, case.since = known.call_id or 0, known.ticket, known.at
                 self._pending.append(case)
 
+    def _heed(self, case: Case, answer: EnrichAnswer) -> None:
+        """Remember a person who must not be processed."""
+        if answer.outcome == "suppressed" and self.step.enricher.personal:
+            question = case.question
+            self.run.store.refusals.add(
+                question.lead_id, question.fields, self.step.name, answer.detail, self.run.now()
+            )
+
     def _deliver(self, case: Case, answered: Answered) -> Iterator[tuple[int, Answered]]:
         """Hand an answer to all that wait for it; it is bought by the first of them."""
+        self._forget(case)
+        for place, lead in enumerate(case.askers):
+            self._waits_for.pop(lead, None)
+            shared = Answered(answered.answer, answered.call, answered.at, known=True)
+            yield lead, answered if not place else shared
+
+    def _forget(self, case: Case) -> None:
         cases = self._cases[case.wish.request]
         cases.remove(case)
         if not cases:
             del self._cases[case.wish.request]
-        for place, lead in enumerate(case.askers):
-            shared = Answered(answered.answer, answered.call, answered.at, known=True)
-            yield lead, answered if not place else shared
 
     # Calls ------------------------------------------------------------------------------------------------------
 
@@ -155,7 +173,7 @@ class Desk:
                 self._pending.remove(case)
                 yield from self._deliver(case, Answered(EnrichAnswer("skipped", detail=self.step.off), at=now))
             return
-        if now < self._paused_until:
+        if now < self._health.paused_until:
             return
         self._collect(now)
         free = self._calls.free
@@ -164,6 +182,10 @@ class Desk:
         chosen = self._chosen(free, now)
         if not chosen:
             return
+        # What was put off may have been bought meanwhile, as part of a wider question.
+        unknown = [case for case in chosen if not case.due]
+        yield from self._answered_before([case for case in chosen if case.due], unknown)
+        chosen = unknown
         reserved = self.run.store.ledger.reserve(
             self.step.name, [case.wish for case in chosen], self.run.run.id, self.budgets, now
         )
@@ -186,7 +208,7 @@ class Desk:
         while self._waiting and len(chosen) < places:
             case = self._waiting.popleft()
             if not case.askers:
-                list(self._deliver(case, Answered(EnrichAnswer("skipped"))))
+                self._forget(case)
             elif case.due > now:
                 put_back.append(case)
             else:
@@ -201,10 +223,14 @@ class Desk:
         yield from (together[at : at + self._size] for at in range(0, len(together), self._size))
 
     def _collect(self, now: float) -> None:
-        due = [case for case in self._pending if case.due <= now and case.askers]
-        while due and self._calls.free:
-            batch, due = due[: max(self._size, 1)], due[max(self._size, 1) :]
-            self._pending = [case for case in self._pending if case not in batch]
+        for case in [case for case in self._pending if not case.askers]:
+            self._forget(case)  # its call stays pending in the ledger, for a lead that asks another time
+        waiting = [case for case in self._pending if case.askers]
+        due = [case for case in waiting if case.due <= now]
+        batches = [due[at : at + self._size] for at in range(0, len(due), self._size)][: self._calls.free]
+        taken = {id(case) for batch in batches for case in batch}
+        self._pending = [case for case in waiting if id(case) not in taken]
+        for batch in batches:
             self._calls.start(Batch("collect", batch), self._ask)
 
     def _ask(self, batch: Batch) -> Sequence[EnrichAnswer]:
@@ -235,15 +261,14 @@ class Desk:
                     abort = abort or result
                 self._failed(batch, result, settlements, deliveries)
                 continue
-            self._succeeded()
+            self._health.succeeded()
             for case, answer in zip(batch.cases, result, strict=True):
                 self._end(batch, case, answer, settlements, deliveries)
         now = self.run.now()
         if settlements:
             self.run.store.ledger.settle(settlements, now)
         for case, answered in deliveries:
-            if answered.answer.outcome == "suppressed":
-                self.run.store.refusals.add(case.question.fields, self.step.name, answered.answer.detail, now)
+            self._heed(case, answered.answer)
             yield from self._deliver(case, answered)
         if abort is not None:
             raise abort
@@ -282,7 +307,8 @@ class Desk:
         if outcome in ("quota", "auth"):
             self._turn_off(answer.detail or outcome)
             if batch.kind == "ask":
-                settlements.append(Settlement(case.call, "void", outcome))
+                state = "answered" if answer.cost else "void"
+                settlements.append(Settlement(case.call, state, outcome, None, answer.cost, self._amount(answer.cost)))
             deliveries.append((case, Answered(answer, None, now)))
             return
         if outcome == "bad_request" and len(batch.cases) > 1 and not answer.cost and batch.kind == "ask":
@@ -300,10 +326,10 @@ class Desk:
         keeps = 0.0 if outcome in ("error", "bad_request") else self.step.enricher.valid_for
         if answer.valid_for is not None and keeps:
             keeps = answer.valid_for
-        amount = round(answer.cost * self._price.amount * MILLION) if self._price else 0
+        amount = self._amount(answer.cost)
         settlements.append(
-            Settlement(case.call, "answered", outcome, stored(answer), answer.cost, amount, now + keeps,
-                       case.ticket, answer.fields)
+            Settlement(case.call, "answered", outcome, stored(answer), answer.cost, amount, now + keeps, case.ticket,
+                       answer.fields)
         )  # fmt: skip
         deliveries.append((case, Answered(answer, case.call, now)))
 
@@ -329,8 +355,8 @@ class Desk:
         after = error.after if isinstance(error, RetryLater) else 0.0
         if isinstance(error, (CredentialsError, VendorUnavailable)):
             self._turn_off(error.what, str(error))
-        elif not isinstance(error, (NotTaken, RunStopped, AbortRun)):
-            self._count_failure(error)
+        elif not isinstance(error, (NotTaken, RunStopped, AbortRun)) and self._health.failed():
+            self._turn_off(f"it keeps failing: {error.what if isinstance(error, EngineError) else broken(error)}")
         effect = isinstance(error, NoAnswer) or not isinstance(error, EngineError)
         if not isinstance(error, EngineError):
             self.run.log.error("enricher %s broke", self.step.name, exc_info=error)
@@ -362,23 +388,9 @@ class Desk:
                 (case, Answered(EnrichAnswer(outcome, detail=detail), case.call if effect else None, now))
             )
 
-    # Health -----------------------------------------------------------------------------------------------------
-
-    def _succeeded(self) -> None:
-        self._failures = self._paused = 0
-
-    def _count_failure(self, error: BaseException) -> None:
-        """Pause after several failing calls in a row; give the provider up for this run after several pauses."""
-        self._failures += 1
-        if self._failures < FAILING:
-            return
-        self._failures = 0
-        if self._paused == len(PAUSES):
-            what = error.what if isinstance(error, EngineError) else broken(error)
-            self._turn_off(f"it keeps failing: {what}")
-            return
-        self._paused_until = self.run.now() + PAUSES[self._paused]
-        self._paused += 1
+    def _amount(self, credits: float) -> int:
+        """Credits in millionths of the currency; 0 where the price is not known."""
+        return round(credits * self._price.amount * MILLION) if self._price else 0
 
     def _turn_off(self, why: str, told: str = "") -> None:
         if not self.step.off:

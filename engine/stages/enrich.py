@@ -44,7 +44,15 @@ class EnrichStage:
         self._going: dict[int, _OnTheWay] = {}
         self._done: list[Enriched] = []
         self._desks = {
-            step: Desk(circumstances, step, [(step.name, step.spec.budget), ("", waterfall.spec.budget)])
+            # What one step of a provider may use, its other steps may not exceed either.
+            step: Desk(
+                circumstances,
+                step,
+                [
+                    *((other.name, other.spec.budget) for other in waterfall.online if other.name == step.name),
+                    ("", waterfall.spec.budget),
+                ],
+            )
             for step in waterfall.online
         }
         for desk in self._desks.values():
@@ -96,11 +104,10 @@ class EnrichStage:
             return False
         hold = "enriching" if self._desks else None
         leads = run.store.queue.leads(run.run.integration_id, "captured", run.account, room, run.now(), hold)
-        refused = run.store.refusals.among({lead.id: lead.fields for lead in leads}) if self._desks else {}
         seconds = self._waterfall.spec.deadline
         until = math.inf if seconds is None else run.now() + seconds
         for lead in leads:
-            self._going[lead.id] = _OnTheWay(lead, self._waterfall.way(lead, refused.get(lead.id, "")), until)
+            self._going[lead.id] = _OnTheWay(lead, self._waterfall.way(lead), until)
             self._go_on(lead.id, None)
         return bool(leads)
 
@@ -111,6 +118,10 @@ class EnrichStage:
             return
         try:
             question = next(going.way) if answered is None else going.way.send(answered)
+            # Asked each time: the person may have become known on the way, or have been refused for another lead.
+            while refused := self._run.store.refusals.reason(lead_id, question.fields):
+                answer = EnrichAnswer("suppressed", detail=refused)
+                question = going.way.send(Answered(answer, at=self._run.now(), refused=refused))
         except StopIteration as end:
             self._end(lead_id, end.value)
         except (RunStopped, AbortRun):
@@ -144,7 +155,7 @@ class EnrichStage:
             if going.asks is not None:
                 self._desks[going.asks.step].drop(lead_id)
             detail = f"the lead's {self._waterfall.spec.deadline:g} seconds are over"
-            self._go_on(lead_id, Answered(EnrichAnswer("skipped", detail=detail), at=now, late=True))
+            self._go_on(lead_id, Answered(EnrichAnswer("skipped", detail=detail), at=now, late=detail))
         return bool(late)
 
     def _save(self) -> bool:

@@ -55,8 +55,9 @@ class Answered:
     call: int | None = None
     at: float = 0.0
     known: bool = False
-    #: The lead has no time left: nothing more is asked.
-    late: bool = False
+    #: Why nothing more is asked about the lead: its time is over, or nobody may be asked about the person.
+    late: str = ""
+    refused: str = ""
 
 
 @dataclass(eq=False)

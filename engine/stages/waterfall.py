@@ -189,10 +189,7 @@ class Waterfall:
         answer = answered.answer
         outcome: str = answer.outcome
         detail, taken = answer.detail, []
-        if answered.late:
-            state.stopped = detail
-        if outcome == "suppressed":
-            state.stopped, state.refused = f"{step.name} says that the person must not be processed", True
+        self._stop(state, step, answered)
         if outcome in _LOOKED and answer.findings:
             if reason := self._contradiction(state, step, answer):
                 outcome, detail = "rejected", reason
@@ -215,6 +212,13 @@ class Waterfall:
             cost += previous.cost
         state.trace[step] = StepEnd(step.name, outcome, detail, cost, answered.call, answered.known)
         return bool(taken)
+
+    def _stop(self, state: _Lead, step: WaterfallStep, answered: Answered) -> None:
+        """Note why nothing more is asked about the lead, where an answer says so."""
+        if answered.late or answered.refused:
+            state.stopped, state.refused = answered.late or answered.refused, bool(answered.refused)
+        elif answered.answer.outcome == "suppressed" and step.enricher.personal:
+            state.stopped, state.refused = f"{step.name} says that the person must not be processed", True
 
     def _contradiction(self, state: _Lead, step: WaterfallStep, answer: EnrichAnswer) -> str:
         try:
@@ -262,6 +266,10 @@ class Waterfall:
             verifier, finding.path,
         )  # fmt: skip
         state.fields[name] = finding.value
+        if name == "email" and "email_status" not in state.captured:
+            # What was known of another address says nothing of this one.
+            state.values.pop("email_status", None)
+            state.fields.pop("email_status", None)
         if name == "email" and status and "email_status" not in state.captured:
             judge = verifier or step.name
             state.values["email_status"] = Value(
@@ -291,10 +299,8 @@ class Waterfall:
             cost = (before.cost if before else 0.0) + (0.0 if answered.known else answer.cost)
             detail = answer.detail or (f"{finding.value} is {verdict.value}" if verdict else "")
             state.trace[step] = StepEnd(step.name, answer.outcome, detail, cost, answered.call, answered.known)
-            if answered.late:
-                state.stopped = answer.detail
-            if answer.outcome == "suppressed":
-                state.stopped, state.refused = f"{step.name} says that the person must not be processed", True
+            self._stop(state, step, answered)
+            if state.refused:
                 return "wrong_kind", step.name
             if verdict is not None and verdict.value not in ("", "unknown"):
                 return str(verdict.value), step.name

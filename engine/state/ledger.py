@@ -166,9 +166,12 @@ class Ledger:
         with self._database.transaction() as db:
             for each in settlements:
                 row = db.execute(
-                    "SELECT provider, run_id, day, amount, cost, fields FROM paid_calls WHERE id = ?", [each.call_id]
+                    "SELECT provider, run_id, day, amount, cost, fields, state FROM paid_calls WHERE id = ?",
+                    [each.call_id],
                 ).fetchone()
-                provider, run_id, day, reserved, most, fields = row
+                provider, run_id, day, reserved, most, fields, state = row
+                if state == "answered":
+                    continue  # two questions can hang on one pending call; the first that has its answer settles it
                 kept = each.state in ("unanswered", "pending")
                 amount, cost = (reserved, most) if kept else (each.amount, each.cost)
                 if each.state == "void":

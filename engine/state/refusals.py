@@ -3,58 +3,69 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import Any
 
-from engine.state.database import Database, marks
+from engine.state.database import Database
 
-#: What a person is known again by.
-_PERSONAL = ("email", "linkedin_url", "phone", "mobile_phone")
-_NOISE = re.compile(r"^https?://(www\.)?|[\s()./-]+$")
+_PROFILE = re.compile(r"linkedin\.com/(?:in|pub)/([^/?#\s]+)")
+#: A number without its country is known again by its last digits.
+_DIGITS = 10
 
 
 class Refusals:
+    """Held in memory as well: every question asks for them, and there are few."""
+
     def __init__(self, database: Database) -> None:
         self._database = database
-        found = database.row("SELECT 1 FROM enrichment_refusals LIMIT 1")
-        self._any = found is not None
+        self._known: dict[bytes, str] | None = None
 
-    def add(self, fields: Mapping[str, Any], provider: str, reason: str, now: float) -> None:
-        """Remember a person by what is known of him."""
+    def add(self, lead_id: int, fields: Mapping[str, Any], provider: str, reason: str, now: float) -> None:
+        """Remember a person by what is known of him, and the lead."""
+        found = list(_digests(lead_id, fields))
         with self._database.transaction() as db:
             db.executemany(
                 "INSERT OR IGNORE INTO enrichment_refusals (digest, provider, reason, at) VALUES (?, ?, ?, ?)",
-                [(digest, provider, reason, now) for digest in digests(fields)],
+                [(digest, provider, reason, now) for digest in found],
             )
-        self._any = True
+        for digest in found:
+            self._all().setdefault(digest, provider)
 
-    def among(self, people: Mapping[int, Mapping[str, Any]]) -> dict[int, str]:
-        """Which of these leads (fields by lead) must not be asked about, and who said so."""
-        if not self._any:
-            return {}
-        whose: dict[bytes, list[int]] = {}
-        for lead, fields in people.items():
-            for digest in digests(fields):
-                whose.setdefault(digest, []).append(lead)
-        asked = list(whose)
-        refused: dict[int, str] = {}
-        for start in range(0, len(asked), 500):
-            some = asked[start : start + 500]
-            for digest, provider in self._database.rows(
-                f"SELECT digest, provider FROM enrichment_refusals WHERE digest IN ({marks(len(some))})", some
-            ):
-                for lead in whose[bytes(digest)]:
-                    refused[lead] = f"{provider} says that the person must not be processed"
-        return refused
+    def reason(self, lead_id: int, fields: Mapping[str, Any]) -> str:
+        """Why nobody may be asked about a lead; empty where there is no such reason."""
+        known = self._all()
+        if not known:
+            return ""
+        provider = next((known[digest] for digest in _digests(lead_id, fields) if digest in known), "")
+        return f"{provider} says that the person must not be processed" if provider else ""
+
+    def _all(self) -> dict[bytes, str]:
+        if self._known is None:
+            rows = self._database.rows("SELECT digest, provider FROM enrichment_refusals")
+            self._known = {bytes(digest): str(provider) for digest, provider in rows}
+        return self._known
 
 
-def digests(fields: Mapping[str, Any]) -> Iterable[bytes]:
-    """What stands for a person: digests of address, profile and phone numbers."""
-    for name in _PERSONAL:
-        text = str(fields.get(name) or "").strip().casefold()
-        if "phone" in name:
-            text = re.sub(r"\D", "", text.partition(" x")[0])
-        text = _NOISE.sub("", text).rstrip("/")
-        if text:
-            yield sha256(f"{name.removeprefix('mobile_')}:{text}".encode()).digest()
+def _digests(lead_id: int, fields: Mapping[str, Any]) -> Iterator[bytes]:
+    """What stands for a person: digests of the lead, of address, profile and numbers, and of name with company."""
+    texts = {name: str(value).strip().casefold() for name, value in fields.items() if isinstance(value, str)}
+    yield _digest("lead", str(lead_id))
+    if address := texts.get("email"):
+        yield _digest("email", address)
+    profile = texts.get("linkedin_url", "")
+    if found := _PROFILE.search(profile):
+        yield _digest("profile", found[1])
+    elif profile:
+        yield _digest("profile", profile.rstrip("/"))
+    for name in ("phone", "mobile_phone"):
+        number = re.sub(r"\D", "", texts.get(name, "").partition(" x")[0])
+        if number:
+            yield _digest("phone", number[-_DIGITS:])
+    parts = [" ".join(texts.get(name, "").split()) for name in ("first_name", "last_name", "company")]
+    if all(parts):
+        yield _digest("name", "|".join(parts))
+
+
+def _digest(kind: str, text: str) -> bytes:
+    return sha256(f"{kind}:{text}".encode()).digest()
