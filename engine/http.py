@@ -1,8 +1,8 @@
 """HTTP for every adapter: deadlines, size caps, redaction, retry, limits and the guard against internal addresses.
 
-This is the only module that knows the HTTP library. It turns every way a call can go wrong into the three that matter:
-the call had no effect (`RetryLater`), its effect is unknown (`NoAnswer`), or there is an answer (`Reply`), whatever its
-status says.
+This module, with the transport below it, is the only one that knows the HTTP library. It turns every way a call can go
+wrong into the three that matter: the call had no effect (`RetryLater`), its effect is unknown (`NoAnswer`), or there is
+an answer (`Reply`), whatever its status says.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ import re
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from io import BytesIO
 from typing import Any
 
 import httpx
@@ -27,6 +29,7 @@ from engine.errors import NoAnswer, RetryLater, SpecError
 from engine.limits import Gate, OpenGate
 from engine.pinning import PinnedHost, Resolve, resolve
 from engine.redaction import redact
+from engine.transport import Transport, deadline
 
 # It writes whole URLs at level INFO, and some providers want their key in the URL.
 logging.getLogger("httpx").disabled = True
@@ -38,6 +41,8 @@ _HEADER_VALUE = re.compile(rb"(?:[^\0\s]+(?:[ \t]+[^\0\s]+)*)?")
 _OWN_HEADERS = frozenset({"host", "content-length", "transfer-encoding"})
 #: orjson reads documents that are deeper than those it writes: what cannot be written cannot be stored.
 _DEEPEST = 254
+#: Bytes that one step of unpacking may yield: what a packed kilobyte becomes has no other bound.
+_STEP = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,25 +188,22 @@ class Http:
             return reply
 
     def _read(self, client: httpx.Client, request: httpx.Request, where: str, allowed: float) -> Reply:
-        deadline = time.monotonic() + allowed
         try:
-            with closing(client.send(request, stream=True)) as response:
-                parts: list[bytes] = []
-                size = 0
-                for part in response.iter_bytes():
-                    size += len(part)
-                    if time.monotonic() > deadline:
-                        raise NoAnswer(f"no whole answer within {allowed:g} seconds", where=where, after=5.0)
-                    if size > self._max_bytes:
+            with deadline(allowed), closing(client.send(request, stream=True)) as response:
+                body = BytesIO()
+                for part in _unpack(response.iter_raw(), response.headers.get("content-encoding", "")):
+                    if body.tell() + len(part) > self._max_bytes:
                         raise NoAnswer(f"the answer is larger than {self._max_bytes} bytes", where=where)
-                    parts.append(part)
-                return Reply(response.status_code, dict(response.headers), b"".join(parts))
+                    body.write(part)
+                return Reply(response.status_code, dict(response.headers), body.getvalue())
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise RetryLater(f"no connection: {_reason(error)}", where=where, after=2.0) from error
         except httpx.TimeoutException as error:
             raise NoAnswer("no answer within the time allowed", where=where, after=5.0) from error
-        except (httpx.TransportError, httpx.DecodingError) as error:
+        except httpx.TransportError as error:
             raise NoAnswer(f"the connection broke: {_reason(error)}", where=where, after=2.0) from error
+        except zlib.error as error:
+            raise NoAnswer(f"the answer cannot be unpacked: {_reason(error)}", where=where, after=2.0) from error
 
     def _origin(self, url: httpx.URL) -> _Origin:
         key = (url.scheme, url.raw_host, url.port)
@@ -219,12 +221,11 @@ class Http:
 
     def _client(self) -> httpx.Client:
         return httpx.Client(
-            timeout=httpx.Timeout(self._timeout, connect=min(self._timeout, 10.0), pool=None),
-            limits=httpx.Limits(max_connections=64, max_keepalive_connections=64),
+            timeout=httpx.Timeout(self._timeout, connect=min(self._timeout, 10.0)),
+            transport=Transport(self._tls or _tls(), max_connections=64, keepalive=5.0),
             follow_redirects=False,
             trust_env=False,
-            verify=self._tls or _tls(),
-            headers={"User-Agent": "lead-engine"},
+            headers={"User-Agent": "lead-engine", "Accept-Encoding": "gzip, deflate"},
             # A cookie of one call must not decide what another call, maybe for another account, gets.
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         )
@@ -234,6 +235,40 @@ class Http:
 def _tls() -> ssl.SSLContext:
     """One TLS context for all clients: building it takes longer than a call."""
     return httpx.create_ssl_context(trust_env=False)
+
+
+def _unpack(parts: Iterable[bytes], coding: str) -> Iterator[bytes]:
+    """Undo the content coding of a body in small steps; raises zlib.error for what cannot be undone.
+
+    One coding at most: gzip or deflate, RFC 9110, section 8.4.1. A body of several would need a cap for each.
+    """
+    coding = coding.strip().lower()
+    if coding in {"", "identity"}:
+        yield from parts
+        return
+    unpacker = None
+    for part in parts:
+        packed = part
+        while packed:
+            if unpacker is None or unpacker.eof:
+                unpacker = zlib.decompressobj(_window(coding, packed[0]))
+            yield unpacker.decompress(packed, _STEP)
+            packed = unpacker.unconsumed_tail or unpacker.unused_data
+    while unpacker and not unpacker.eof:
+        rest = unpacker.decompress(b"", _STEP)
+        if not rest and not unpacker.eof:
+            raise zlib.error("it ends too early")
+        yield rest
+
+
+def _window(coding: str, first: int) -> int:
+    """What zlib must be told to read this coding."""
+    if coding == "gzip":
+        return zlib.MAX_WBITS | 16
+    if coding != "deflate":
+        raise zlib.error(f"its coding is {coding[:40]!r}, where gzip or deflate was asked for")
+    # Some servers leave out the wrapping that deflate has in HTTP. Only with it does the first byte end in these bits.
+    return zlib.MAX_WBITS if first & 0x0F == 8 else -zlib.MAX_WBITS
 
 
 def _reason(error: Exception) -> str:

@@ -96,3 +96,18 @@ def test_a_provider_that_answers_badly_is_asked_again_or_passed_by(bench: Any, p
     # What was not refused may have been charged, so it is shown and not asked for again.
     assert paid["possibly_charged"] == 2
     assert len(bench.provider().calls()) == 5
+
+
+def test_a_run_that_ends_early_keeps_what_was_bought_and_buys_nothing_again(bench: Any, person: Any) -> None:
+    bench.provider(people=_known(*range(60)), faults=[{"times": -1, "delay": 0.01}])
+    bench.marketo().add_fault(match=r"^(POST) /rest/v1/leads", error="603", times=-1)
+    bench.leads([person(number) for number in range(60)])
+    spec = bench.spec(enrichment=[bench.provider_step(want=["job_title"])])
+    first = bench.run(spec, real_time=True)
+    assert first.exit_code == 4
+    assert bench.sql("SELECT count(*) FROM paid_calls WHERE state = 'open'") == [(0,)]
+    bench.marketo().faults.clear()
+    second = bench.run(spec, real_time=True)
+    assert (second.exit_code, second.totals["cleared"]) == (0, 60)
+    assert len(bench.provider().calls("person/enrich")) == 60
+    assert bench.sql("SELECT count(*), sum(state = 'answered') FROM paid_calls WHERE state <> 'void'") == [(60, 60)]

@@ -7,6 +7,9 @@ import secrets
 from engine.redaction import without_secrets
 from engine.state.database import Database
 
+#: Seconds for which a post is kept; vendors keep results for no longer themselves.
+KEPT = 90 * 86_400.0
+
 
 class Callbacks:
     def __init__(self, database: Database) -> None:
@@ -23,8 +26,9 @@ class Callbacks:
         return str(token)
 
     def keep(self, provider: str, ticket: str, body: str, now: float) -> None:
-        """Store a posted answer durably, in place of an earlier one with the same ticket."""
+        """Store a posted answer durably, in place of an earlier one with the same ticket; drop what is old."""
         with self._database.transaction() as db:
+            db.execute("DELETE FROM callbacks WHERE at < ?", [now - KEPT])
             db.execute(
                 "INSERT OR REPLACE INTO callbacks (provider, ticket, body, at) VALUES (?, ?, ?, ?)",
                 [provider, ticket, without_secrets(body), now],
