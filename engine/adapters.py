@@ -130,7 +130,7 @@ class Enricher(Adapter):
     provides: tuple[str, ...] = ()
     online: ClassVar[bool] = False
     rewrites: ClassVar[bool] = False
-    personal: ClassVar[bool] = True
+    personal: bool = True
     sandbox_name: ClassVar[str] = ""
 
     @property

@@ -97,7 +97,7 @@ def test_a_refused_person_is_known_by_a_number_in_another_form(bed: Bed) -> None
 
 def test_a_company_that_is_suppressed_says_nothing_of_its_people(bed: Bed) -> None:
     one = Provider("one", ["industry"], lambda lead: SUPPRESSED, inputs=["company_domain"])
-    one.personal = False  # type: ignore[misc]
+    one.personal = False
     bed.leads(
         {"company_domain": "x.example", "email": "a@x.example"}, {"company_domain": "x.example", "email": "b@x.example"}
     )

@@ -348,7 +348,7 @@ _loaded: list[Provider] = []
 
 def load_shipped() -> Provider:
     if not _loaded:
-        from engine_enrichers.declared.catalogue import shipped_files
+        from engine_enrichers.declared.files import shipped_files
 
         _loaded.append(load_provider(next(path for path in shipped_files() if path.stem == "rocketreach_person")))
     return _loaded[0]

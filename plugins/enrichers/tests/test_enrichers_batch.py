@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 from engine_enrichers.declared.catalogue import HttpEnricher
-from engine_enrichers.declared.enricher import DeclaredProvider
+from engine_enrichers.declared.session import Session
 
 from engine.adapters import Context
 from engine.asking import EnrichAnswer, Inquiry
@@ -148,6 +148,19 @@ def test_a_record_may_end_otherwise_than_its_batch(box: Acme, ask: Any) -> None:
     assert answers[0].after > 0
 
 
+def test_the_whole_answer_may_say_that_the_rest_was_not_looked_for(box: Acme, ask: Any) -> None:
+    text = FILE + "  rest: [{when: \"state == 'NO_CREDITS'\", is: quota}]\n"
+    box.bulk = lambda sent: Response(
+        200,
+        {"found": [box.person(sent["data"][0]), {"ref": "1", "person": {}}], "state": "NO_CREDITS"},
+    )
+    answers = ask("ada", "bo", "cy", text=text)
+    assert told(answers) == ["boss of ada", "quota", "quota"]
+    assert [(answer.cost, answer.valid_for) for answer in answers[1:]] == [(0, None), (0, None)]
+    box.bulk = lambda sent: Response(200, {"found": [box.person(sent["data"][0])], "state": "DONE"})
+    assert told(ask("ada", "bo", text=text)) == ["boss of ada", "miss"]
+
+
 def test_a_reported_total_is_shared_out(box: Acme, ask: Any) -> None:
     people = [
         {"ref": "0", "person": {"title": "CEO", "mobile": "+12025550143"}},
@@ -190,15 +203,15 @@ def test_a_batch_refused_for_one_of_its_records_is_asked_one_by_one(box: Acme, a
 
 
 def test_what_was_bought_before_the_run_was_stopped_is_kept(box: Acme, ask: Any, monkeypatch: Any) -> None:
-    made = DeclaredProvider.answer
+    made = Session.answer
     calls = iter(range(10))
 
-    def stopping(self: DeclaredProvider, *given: Any, **settings: Any) -> EnrichAnswer:
+    def stopping(self: Session, *given: Any, **settings: Any) -> EnrichAnswer:
         if next(calls):
             raise RunStopped("the run is being stopped", after=0.0)
         return made(self, *given, **settings)
 
-    monkeypatch.setattr(DeclaredProvider, "answer", stopping)
+    monkeypatch.setattr(Session, "answer", stopping)
     phones = [Inquiry({"phone": f"+1202555014{n}"}, ("job_title",)) for n in range(3)]
     assert told(ask(*phones)) == ["alone +12025550140", "throttled", "throttled"]
     assert next(calls) == 2  # nothing more is asked of anybody

@@ -125,6 +125,35 @@ def test_a_trial_says_which_inputs_the_lead_lacks(folder: Path) -> None:
     assert "Did you mean 'email'?" in str(refused("provider", "try", "providers/acme.yaml", "--lead", "lead.yaml"))
 
 
+def test_a_lead_that_is_no_yaml_is_refused_with_its_place(folder: Path) -> None:
+    (folder / "lead.yaml").write_text("email: ada@brightloom.example\nemail: bo@brightloom.example\n", "utf-8")
+    error = refused("provider", "try", "providers/acme.yaml", "--lead", "lead.yaml")
+    assert 'lead.yaml:2:1: the lead is not valid YAML\n  why: found duplicate key "email"' in str(error)
+
+
+def test_a_recorded_answer_has_only_what_is_asked_for(folder: Path) -> None:
+    text = FILE.replace(
+        'json: {email: "{email}"}', "json: {e: '{email}', m: {$if_wanted: [mobile_phone], $then: true}}"
+    )
+    text = text.replace("{job_title: title}", "{job_title: title, mobile_phone: mobile}")
+    (folder / "providers/acme.yaml").write_text(
+        text.replace("{hit: 2}", "{hit: 1, fields: {mobile_phone: 9}}"), "utf-8"
+    )
+    recording = RECORDING.replace("job_title: CEO}", 'job_title: CEO, mobile_phone: "+12025550143"}')
+    recording = recording.replace('title: "{job_title}", last', 'title: "{job_title}", mobile: "{mobile_phone}", last')
+    (folder / "recordings/acme.yaml").write_text(recording, "utf-8")
+    every = run("provider", "try", "providers/acme.yaml", "--case", "hit").output
+    assert "cost: 10 credits" in every
+    one = run("provider", "try", "providers/acme.yaml", "--case", "hit", "--want", "job_title").output
+    assert ("costs at most: 1 credit\n" in one, "cost: 1 credit\n" in one) == (True, True)
+    assert "mobile_phone" not in one
+
+
+def test_a_recorded_answer_is_as_sure_as_the_preview_before_it(folder: Path) -> None:
+    shown = run("provider", "try", "cognism_person", "--case", "hit", "--want", "job_title").output
+    assert "job_title = Head of Partnerships   (wanted, confidence 0.88" in shown
+
+
 def test_a_trial_can_be_sent_to_a_sandbox(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACME_API_KEY", "sandbox-key")
     with ProviderSandbox(files=[folder / "providers/acme.yaml"]) as box:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from engine_enrichers.declared.catalogue import shipped_files
+from engine_enrichers.declared.files import shipped_files
 from engine_enrichers.testing import ProviderConformance
 
 TWO_LINES = """

@@ -246,6 +246,16 @@ def test_everybody_waits_for_as_long_as_the_provider_asks(box: Acme, opened: Ope
     assert (caught.value.after, gate.held[1:]) == (3600.0, [7200.0])
 
 
+def test_the_wait_may_stand_in_the_body_of_a_throttled_answer(box: Acme, opened: Open) -> None:
+    text = FILE.replace("limits: {", "limits: {body: error.wait, ")
+    for headers, wait in (({}, 20.0), ({"Retry-After": "30"}, 30.0)):
+        gate = Gate()
+        box.answer = Response(429, {"error": {"wait": 20}}, headers)
+        with pytest.raises(NotTaken) as caught:
+            opened(text, gate=gate).enrich(LEAD, ["job_title"])
+        assert (caught.value.after, gate.held) == (wait, [wait])
+
+
 def test_the_last_call_that_is_left_holds_the_next(box: Acme, opened: Open) -> None:
     gate = Gate()
     box.answer = Response(200, {"hits": [{"title": "CEO"}]}, {"X-Left": "0", "X-Reset": str(NOW + 12)})
@@ -303,6 +313,14 @@ def test_an_earlier_call_gives_what_the_next_one_needs(box: Acme, opened: Open) 
     answer = opened(CHAIN).enrich(LEAD, ["job_title"])
     assert (answer.outcome, answer.cost) == ("hit", 2.75)
     assert [request.path for request in box.requests] == ["/search", "/v1/collect/77"]
+
+
+def test_the_confidence_may_be_what_an_earlier_call_told(box: Acme, opened: Open) -> None:
+    text = CHAIN.replace('take: {id: "results[0].id"}', 'take: {id: "results[0].id", score: score}')
+    text = text.replace("confidence: {path: grade,", "confidence: {taken: score,")
+    box.answers["/search"] = Response(200, {"score": 64, "results": [{"id": 77}]})
+    answer = opened(text).enrich(LEAD, ["job_title"])
+    assert answer.findings["job_title"].confidence == 0.64
 
 
 @pytest.mark.parametrize("body", [{"results": []}, {"results": [{}]}, {"results": [{"id": ".."}]}])

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from engine_enrichers import register_enrichers
-from engine_enrichers.declared import catalogue
-from engine_enrichers.declared.catalogue import HttpEnricher, ProviderFile, class_of, shipped_files
+from engine_enrichers.declared import files
+from engine_enrichers.declared.catalogue import HttpEnricher, class_of, installed
+from engine_enrichers.declared.files import ProviderFile, shipped_files
 from engine_enrichers.declared.provider_files import load_provider, provider_schema
 from jsonschema import Draft202012Validator
 
@@ -111,7 +112,14 @@ def test_the_schema_of_provider_files_explains_every_key() -> None:
         ("job_title: person.title", "email_status: {path: a, map: {x: ok}}", "'ok' is no status of an address"),
         ("valid_for", "async: {ticket: id}\nvalid_for", "one of poll, again and callback"),
         ("valid_for", "entity: verification\nvalid_for", "a verification extracts email_status alone"),
-        ("name: acme", "name: acme\nname: other", "acme.yaml:3:1: not valid YAML"),
+        ("name: acme", "name: acme\nname: other", 'acme.yaml:3:1: not valid YAML\n  why: found duplicate key "name"'),
+        ("options:", "credentials: {api_key: &k {title: A, description: B.}, token: {<<: *k}}\noptions:",
+         "acme.yaml:7:63: the credential token is used nowhere\n  fix: Put {token} into auth."),
+        ("{api_key}", "k-1", "acme.yaml:6:7: the credential api_key is used nowhere"),
+        ("extract:", "outcomes: [{when: '!a.b', is: miss}]\nextract:", "15:19: `!a.b` means `(!a).b`, which is never"),
+        ("person.title", "\"people[?!job.left && x=='!y.z'] | [0].title\"", "Write !(a.b)."),
+        ("limits: {}", "limits: {body: 'a['}", "acme.yaml:18:16: not a JMESPath: a["),
+        ("extract:", "confidence: {taken: score, scale: 10}\nextract:", "'score' is no name that a call"),
     ],
 )  # fmt: skip
 def test_a_broken_file_is_refused_with_its_place(tmp_path: Path, old: str, new: str, said: str) -> None:
@@ -129,6 +137,16 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
         "acme.yaml:17:13",
         "acme.yaml:18:16",
     ]
+
+
+def test_what_was_taken_before_is_not_known_to_a_poll(tmp_path: Path) -> None:
+    text = MINIMAL + (
+        "before: [{request: {method: GET, path: /search}, take: {score: score}}]\n"
+        "async: {ticket: id, poll: {method: GET, path: '/jobs/{ticket}'}}\n"
+        "confidence: {taken: score, scale: 10}\n"
+    )
+    with pytest.raises(SpecError, match="no longer known when the answer is collected"):
+        load_provider(write(tmp_path, text))
 
 
 def test_http_runs_a_file_of_the_project(tmp_path: Path) -> None:
@@ -179,14 +197,14 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "__init__.py").write_text("raise RuntimeError('no code is run')", "utf-8")
     monkeypatch.syspath_prepend(str(folder.parent))
     entries = [_Entry("acme", "acme_providers"), _Entry("gone", "acme_gone")]
-    monkeypatch.setattr(catalogue, "entry_points", lambda group: entries if group == catalogue.GROUP else [])
+    monkeypatch.setattr(files, "entry_points", lambda group: entries if group == files.GROUP else [])
     return folder / "providers"
 
 
 def test_packages_bring_files_without_code_and_a_broken_one_breaks_only_itself(package: Path) -> None:
     write(package, MINIMAL)
     write(package, MINIMAL.replace("name: acme", "name: broke").replace("hit: 1}", "hit: x}"), "broke.yaml")
-    found = {cls.name: cls for cls in catalogue.installed()}
+    found = {cls.name: cls for cls in installed()}
     assert found["acme"].summary == "Finds job titles. (from acme_providers-dist)"
     assert found["acme"].provides == ("job_title",)
     assert found["broke"].summary.startswith("Broken")
@@ -199,7 +217,7 @@ def test_packages_bring_files_without_code_and_a_broken_one_breaks_only_itself(p
 
 def test_two_files_with_one_name_are_both_refused_and_named(package: Path) -> None:
     write(package, MINIMAL.replace("name: acme", "name: hunter_person"))
-    [refused] = [cls for cls in catalogue.installed() if cls.name == "hunter_person"]
+    [refused] = [cls for cls in installed() if cls.name == "hunter_person"]
     with pytest.raises(SpecError) as caught:
         refused({"api_key": "k"}, Context())
     assert "providers/hunter_person.yaml (lead-engine-enrichers)" in str(caught.value)

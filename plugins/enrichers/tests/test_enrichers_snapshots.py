@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 import pytest
-from engine_enrichers.declared.catalogue import shipped_files
+from engine_enrichers.declared.files import shipped_files
 from engine_enrichers.testing.trial import Trial, TrialSandbox
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.json import JSONSnapshotExtension

@@ -16,7 +16,7 @@ from engine.specs import SpecErrors
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from engine_enrichers.declared.catalogue import ProviderFile
+    from engine_enrichers.declared.files import ProviderFile
 
 _WIDTH = 200
 
@@ -100,9 +100,9 @@ def try_(
 
 
 def _files(folder: Path | None) -> list[ProviderFile]:
-    from engine_enrichers.declared.catalogue import ProviderFile, installed
+    from engine_enrichers.declared.files import ProviderFile, installed_files
 
-    found = [each.file for each in installed()]
+    found = installed_files()
     if folder is not None:
         paths = sorted(folder.glob("*.yaml"))
         if not paths:
@@ -124,7 +124,7 @@ def _chosen(files: Sequence[ProviderFile], name: str) -> ProviderFile:
 
 
 def _file(file_or_name: str) -> ProviderFile:
-    from engine_enrichers.declared.catalogue import ProviderFile
+    from engine_enrichers.declared.files import ProviderFile
 
     path = Path(file_or_name)
     if path.suffix in (".yaml", ".yml", ".json") or path.exists():
@@ -137,6 +137,11 @@ def _console() -> Console:
 
     found = Console(highlight=False, markup=False)
     return found if found.is_terminal else Console(highlight=False, markup=False, width=_WIDTH, color_system=None)
+
+
+def credits_of(amount: float) -> str:
+    """An amount of credits in words."""
+    return f"{amount:g} credit{'' if amount == 1 else 's'}"
 
 
 def lines(value: Any, indent: str = "  ") -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -20,13 +21,15 @@ from engine.errors import SpecError
 from engine.expressions import suggestion
 from engine.http import Reply
 from engine.records import LEAD_FIELDS
-from engine_enrichers.commands import lines
+from engine_enrichers.commands import credits_of, lines
 from engine_enrichers.declared.answers import read
-from engine_enrichers.declared.catalogue import FromFile, ProviderFile, class_of
+from engine_enrichers.declared.catalogue import FromFile, class_of
 from engine_enrichers.declared.configuration import config_schema, variable_of
+from engine_enrichers.declared.files import ProviderFile
 from engine_enrichers.declared.inputs import INPUTS, value_of
 from engine_enrichers.declared.outcomes import judge
 from engine_enrichers.declared.provider import Async, Provider
+from engine_enrichers.declared.provider_files import yaml_place, yaml_problem
 from engine_enrichers.declared.questions import Question
 from engine_enrichers.declared.requests import Call, build
 from engine_enrichers.declared.templates import fill
@@ -63,12 +66,12 @@ class Trial:
 
     def run(self, out: Console) -> None:
         """Show the request, and where one is there the answer. Raises what the provider's answer means."""
-        question = self._enricher.prepare(self._lead, self._wanted)
+        question = self._enricher.session.prepare(self._lead, self._wanted)
         if question is None:
             raise SpecError("the lead has too little to ask with", why=_missing(self._provider, self._lead))
         ask = self._enricher.ask(self._lead, self._wanted)
         out.print(f"asked with: {', '.join(f'{name} = {value}' for name, value in question.sent.items())}")
-        out.print(f"costs at most: {ask.most if ask else 0:g} credits")
+        out.print(f"costs at most: {credits_of(ask.most if ask else 0)}")
         taken = {name: f"<{name}>" for call in self._provider.before for name in call.take}
         for each in self._provider.before:
             self._show(out, "before:", build(each.request, {**question.values, **taken}, question.wanted))
@@ -91,7 +94,7 @@ class Trial:
         if auth.oauth is not None:
             headers["Authorization"] = f"Bearer {_HIDDEN}"
         query = {**call.params, **{name: fill(text, secret) or "" for name, text in auth.query.items()}}
-        address = self._enricher.client.base_url.rstrip("/") + call.path
+        address = self._enricher.session.client.base_url.rstrip("/") + call.path
         out.print(title)
         out.print(f"  {call.method} {address}{'?' if query else ''}{urlencode(query, safe='*')}")
         for name, value in headers.items():
@@ -107,17 +110,14 @@ class Trial:
             fix = suggestion(name, cases) or f"Recorded: {', '.join(cases) or 'nothing'}."
             raise SpecError(f"the recording has no case {name!r}", where="--case", fix=fix)
         reply = cases[name]["reply"]
-        persona = self._recording.get("persona", {})
-        values = {**persona, "ticket": "ticket-1"}
-        values |= {each: value for each in INPUTS if (value := value_of(each, persona))}
-        body = recorded(reply.get("body"), values)
-        content = "" if body is ABSENT or body is None else body if isinstance(body, str) else json.dumps(body)
-        headers = {key.lower(): str(value) for key, value in reply.get("headers", {}).items()}
-        whole = Reply(reply["status"], headers, content.encode())
+        whole = self._reply(reply, question)
         provider, later = self._provider, self._provider.later
+        question = replace(question, taken=self._taken(question))
         polled = later is not None and self._is_polled(later, str(cases[name].get("outcome", name)), whole)
         rules = later.rules if later is not None and polled else provider.rules
-        answered = self._enricher.client.sort(whole, rules, private=question.sent.values(), later=later is not None)
+        answered = self._enricher.session.client.sort(
+            whole, rules, private=question.sent.values(), later=later is not None
+        )
         if answered.outcome == "pending" and polled:
             return EnrichAnswer("pending", ticket="ticket-1")
         if answered.outcome == "pending" and later is not None:
@@ -125,6 +125,25 @@ class Trial:
         result = later.result if later is not None and polled and later.result is not None else provider.result
         return read(provider, question, answered.outcome, answered.body,
                     result=result, reply=answered.reply, detail=answered.detail)  # fmt: skip
+
+    def _reply(self, reply: Mapping[str, Any], question: Question) -> Reply:
+        """A recorded reply with what the recording's person has, but for what the request does not ask for."""
+        persona = self._recording.get("persona", {})
+        values = {**persona, "ticket": "ticket-1"}
+        values |= {each: value for each in INPUTS if (value := value_of(each, persona))}
+        unasked = set(self._provider.extract) - question.revealed
+        body = recorded(reply.get("body"), {name: value for name, value in values.items() if name not in unasked})
+        content = "" if body is ABSENT or body is None else body if isinstance(body, str) else json.dumps(body)
+        headers = {key.lower(): str(value) for key, value in reply.get("headers", {}).items()}
+        return Reply(reply["status"], headers, content.encode())
+
+    def _taken(self, question: Question) -> dict[str, Any]:
+        """What the recorded answers to the calls before give."""
+        found: dict[str, Any] = {}
+        for call, step in zip(self._provider.before, self._recording.get("before", ()), strict=False):
+            body = self._reply(step["reply"], question).json()
+            found |= {name: query.of(body) for name, query in call.take.items()}
+        return found
 
     def _is_polled(self, later: Async, recorded_outcome: str, reply: Reply) -> bool:
         """Whether a recorded answer is one to a poll, and not to the question itself, which it would mean else to."""
@@ -140,7 +159,7 @@ class Trial:
     def _told(self, out: Console, answer: EnrichAnswer) -> None:
         problem = self._enricher.contradiction(self._lead, answer)
         out.print(f"outcome: {'rejected' if problem else answer.outcome}")
-        out.print(f"cost: {answer.cost:g} credits")
+        out.print(f"cost: {credits_of(answer.cost)}")
         for text in (problem, answer.detail, f"ticket {answer.ticket}" if answer.ticket else ""):
             if text:
                 out.print(f"detail: {text}")
@@ -210,7 +229,9 @@ def _recording(file: ProviderFile) -> dict[str, Any]:
 def _yaml(path: Path, what: str) -> dict[str, Any]:
     try:
         found = YAML(typ="safe", pure=True).load(path.read_text("utf-8-sig"))
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
+    except YAMLError as error:
+        raise SpecError(f"{what} is not valid YAML", where=yaml_place(path, error), why=yaml_problem(error)) from error
+    except (OSError, ValueError) as error:
         raise SpecError(f"{what} cannot be read", where=str(path), why=str(error).splitlines()[0]) from error
     if not isinstance(found, dict):
         raise SpecError(f"{what} is a mapping of names to values", where=str(path))

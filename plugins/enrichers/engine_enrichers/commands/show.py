@@ -11,8 +11,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from engine_enrichers.declared.catalogue import ProviderFile
+from engine_enrichers.commands import credits_of
 from engine_enrichers.declared.configuration import config_schema
+from engine_enrichers.declared.files import ProviderFile
 from engine_enrichers.declared.inputs import INPUTS
 from engine_enrichers.declared.provider import Auth, Cost, Provider
 from engine_enrichers.declared.questions import most_of
@@ -64,7 +65,7 @@ def one(file: ProviderFile, *, as_json: bool, out: Console) -> None:
         "told apart by": ", ".join(found.identity) or "nothing",
         "auth": _auth(found.auth),
         "settings": ", ".join(config_schema(found)["properties"]),
-        "cost": f"{_cost(found.cost)}; at most {most_of(found, frozenset(found.extract)):g} credits a question",
+        "cost": f"{_cost(found.cost)}; at most {credits_of(most_of(found, frozenset(found.extract)))} a question",
         "price": f"{found.cost.price.amount:g} {found.cost.price.currency} a credit" if found.cost.price else "unknown",
         "limits": _limits(found),
         "kept": f"{found.hit_days:g} days, a miss {found.miss_days:g} days",

@@ -37,9 +37,9 @@ def read(
     part = body if result is None else result.of(body)
     findings = {}
     if outcome == "hit":
-        findings = extract(
-            provider, part, question.lead, certainty(provider.confidence, part), "" if result is None else result.text
-        )
+        sure = certainty(provider.confidence, part, question.taken)
+        within = "" if result is None else result.text
+        findings = extract(provider, part, question.lead, sure, within, question.taken)
         detail = "" if findings else "nothing of what it gives is in the answer"
     counts = outcome in ("hit", "miss", "rejected")
     spent = reported(provider.cost, reply, body)

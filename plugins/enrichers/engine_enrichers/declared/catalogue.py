@@ -1,20 +1,8 @@
-"""The enrichers that provider files declare: those of this package, of packages that name themselves, of a project.
-
-A package of provider files has a folder `providers`, needs no code and names itself by an entry point:
-
-    [project.entry-points."engine.providers"]
-    acme = "acme_providers"
-"""
+"""The enrichers that provider files declare: one class for each that is installed, and `http` for a project's own."""
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property
-from importlib.metadata import EntryPoint, entry_points
-from importlib.util import find_spec
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from engine.adapters import Config, Context
@@ -22,56 +10,12 @@ from engine.errors import SpecError
 from engine.records import LEAD_FIELDS
 from engine_enrichers.declared.configuration import config_schema
 from engine_enrichers.declared.enricher import DeclaredProvider
-from engine_enrichers.declared.parsed import data_of
+from engine_enrichers.declared.files import GROUP, OWN, ProviderFile, installed_files, shipped_files
 from engine_enrichers.declared.provider import Provider
-from engine_enrichers.declared.provider_build import build
-from engine_enrichers.declared.provider_files import load_provider, read_text
+from engine_enrichers.declared.provider_files import load_provider
 
-GROUP = "engine.providers"
-_OWN = "lead-engine-enrichers"
-_NAME = re.compile(r"^name:[ \t]*[\"']?([a-z][a-z0-9_]*)[\"']?[ \t]*(?:#.*)?$", re.MULTILINE)
-
-
-class ProviderFile:
-    """A provider file and where it comes from; read when something of it is asked for.
-
-    `problem`: why it cannot be used although it may be sound, such as a second file of its name.
-    """
-
-    def __init__(self, path: Path, origin: str, problem: SpecError | None = None) -> None:
-        self.path = path
-        self.origin = origin
-        self.problem = problem
-
-    @cached_property
-    def name(self) -> str:
-        """What the file calls its provider, or its own name where that cannot be read."""
-        try:
-            found = _NAME.search(read_text(self.path))
-        except SpecError:
-            found = None
-        return found[1] if found else re.sub(r"\W", "_", self.path.stem.lower())
-
-    @cached_property
-    def _loaded(self) -> Provider | SpecError:
-        if self.problem is not None:
-            return self.problem
-        try:
-            return build(data_of(self.path, read_text(self.path)))
-        except SpecError as error:
-            return error
-
-    @property
-    def error(self) -> SpecError | None:
-        """What is wrong with the file; None where it is sound."""
-        return self._loaded if isinstance(self._loaded, SpecError) else None
-
-    @property
-    def provider(self) -> Provider:
-        """Raises SpecError where the file is broken."""
-        if isinstance(self._loaded, SpecError):
-            raise self._loaded
-        return self._loaded
+#: GROUP, ProviderFile and shipped_files are those of `files`.
+__all__ = ["GROUP", "FromFile", "HttpEnricher", "ProviderFile", "class_of", "installed", "shipped_files"]
 
 
 class _Read:
@@ -103,7 +47,7 @@ class FromFile(DeclaredProvider):
 def class_of(file: ProviderFile) -> type[FromFile]:
     """The enricher class of a file, named after its provider. The file is not read yet."""
     broken = f"Broken: {file.path.name} cannot be used."
-    origin = "" if file.origin == _OWN else f" (from {file.origin})"
+    origin = "" if file.origin == OWN else f" (from {file.origin})"
     return type(
         "".join(word.title() for word in file.name.split("_")),
         (FromFile,),
@@ -121,51 +65,8 @@ def class_of(file: ProviderFile) -> type[FromFile]:
 
 
 def installed() -> list[type[FromFile]]:
-    """One class for each name among the files of this package and of those that name themselves."""
-    named: dict[str, list[ProviderFile]] = defaultdict(list)
-    for file in _files():
-        named[file.name].append(file)
-    return [class_of(files[0] if len(files) == 1 else _refused(files)) for files in named.values()]
-
-
-def shipped_files() -> list[Path]:
-    """The provider files of this package, by name."""
-    return sorted((Path(__file__).parents[1] / "providers").glob("*.yaml"))
-
-
-def _files() -> Iterator[ProviderFile]:
-    for path in shipped_files():
-        yield ProviderFile(path, _OWN)
-    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
-        yield from _of_package(entry)
-
-
-def _of_package(entry: EntryPoint) -> Iterator[ProviderFile]:
-    """The files of a package, which is found and not imported: it has no code to be run."""
-    origin = entry.dist.name if entry.dist is not None else entry.value
-    try:
-        spec = find_spec(entry.value)
-    except (ImportError, ValueError):
-        spec = None
-    folders = [Path(each) / "providers" for each in (spec.submodule_search_locations or ())] if spec else []
-    found = [path for folder in folders for path in sorted(folder.glob("*.yaml"))]
-    if not found:
-        problem = SpecError(f"{origin}: {entry.value} is no package with a folder `providers`")
-        yield ProviderFile(Path(f"{entry.name}.yaml"), origin, problem)
-    for path in found:
-        yield ProviderFile(path, origin)
-
-
-def _refused(files: list[ProviderFile]) -> ProviderFile:
-    """Stands for the files of one name, none of which is used."""
-    both = " and ".join(f"{file.path} ({file.origin})" for file in files)
-    problem = SpecError(
-        f"several files declare the provider {files[0].name!r}: {both}; none is used",
-        fix="Rename one, or uninstall the package that you do not need.",
-    )
-    refused = ProviderFile(files[0].path, files[0].origin, problem)
-    refused.__dict__["name"] = files[0].name
-    return refused
+    """One class for each provider file that is installed."""
+    return [class_of(file) for file in installed_files()]
 
 
 class HttpEnricher(DeclaredProvider):

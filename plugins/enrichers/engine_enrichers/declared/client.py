@@ -109,11 +109,11 @@ class Client:
     def _made(self, call: Call, rules: Sequence[Rule], token: str, later: bool, counted: bool) -> tuple[Reply, Verdict]:
         reply = self._http.send(**self.signed(call, token).arguments, counted=counted)
         verdict = judge(rules, reply, reply.json(), later=later)
-        headers = self._provider.limit_headers
+        headers, body = self._provider.limit_headers, self._provider.limit_body
         now = self._context.now()
         if verdict.outcome == "throttled":
             self._context.gate.hold(
-                max(wait_of(reply, headers, now), asked_wait(reply, headers, now) or 0.0),
+                max(wait_of(reply, headers, now, body), asked_wait(reply, headers, now, body) or 0.0),
                 f"{self._provider.name} asks to slow down",
             )
         elif spent(reply, headers):
@@ -140,7 +140,8 @@ class Client:
                 why=why,
                 fix="Buy credits, or wait for the next billing period, then run the same command again.",
             )
-        after = wait_of(reply, self._provider.limit_headers, self._context.now())
+        body = self._provider.limit_body if outcome == "throttled" else None
+        after = wait_of(reply, self._provider.limit_headers, self._context.now(), body)
         if outcome == "throttled":
             return NotTaken(f"{name} asks to slow down", after=after)
         return RetryLater(f"{name} is out of order (HTTP {reply.status})", after=after, why=why)

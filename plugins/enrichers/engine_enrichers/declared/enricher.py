@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.adapters import Config, Context, Enricher, Examined
 from engine.asking import Ask, EnrichAnswer, Inquiry, Price
-from engine.errors import CredentialsError, NoAnswer, RetryLater, SpecError
+from engine.errors import CredentialsError, RetryLater, SpecError
 from engine.limits import Limits
 from engine_enrichers.declared import batches, pending
-from engine_enrichers.declared.answers import DAY, ended, read
-from engine_enrichers.declared.client import Client
+from engine_enrichers.declared.answers import DAY
 from engine_enrichers.declared.identity import contradiction
 from engine_enrichers.declared.provider import Provider
 from engine_enrichers.declared.provider_build import limits_of, price_of
-from engine_enrichers.declared.questions import Question, ask_of, prepare
+from engine_enrichers.declared.questions import ask_of
 from engine_enrichers.declared.requests import build
-from engine_enrichers.declared.tickets import submitted
+from engine_enrichers.declared.session import Session
 
 
 class DeclaredProvider(Enricher):
-    """Asks one HTTP provider as its file says. Thread-safe: one client, no state per call."""
+    """Asks one HTTP provider as its file says. Thread-safe: one session, no state per call."""
 
     online = True
     sandbox_name = "providers"
@@ -31,11 +29,10 @@ class DeclaredProvider(Enricher):
     def __init__(self, config: Config, context: Context) -> None:
         """Raises SpecError where the base URL is not allowed."""
         super().__init__(config, context)
-        self.options = {name: config.get(name, schema.get("default")) for name, schema in self.provider.options.items()}
-        self.client = Client(self.provider, config, self.options, context)
+        self.session = Session(self.provider, config, context)
 
     def close(self) -> None:
-        self.client.close()
+        self.session.close()
 
     # What the engine is told -----------------------------------------------------------------------------------
 
@@ -77,7 +74,7 @@ class DeclaredProvider(Enricher):
 
     def ask(self, lead: Mapping[str, Any], wanted: Sequence[str]) -> Ask | None:
         """What would be asked; None if the lead has too little. Raises SpecError where answers could never arrive."""
-        question = self.prepare(lead, wanted)
+        question = self.session.prepare(lead, wanted)
         if question is None:
             return None
         later = self.provider.later
@@ -86,85 +83,29 @@ class DeclaredProvider(Enricher):
                 f"{self.name} answers by posts alone, and this run takes none",
                 fix="Give the enrichment `callbacks: {listen: …, url: …}`.",
             )
-        settings: dict[str, Any] = dict(self.options)
-        if self.client.base_url != self.provider.base_url:
-            settings["base_url"] = self.client.base_url  # what a sandbox answered is not what the provider would
+        settings: dict[str, Any] = dict(self.session.options)
+        base_url = self.session.client.base_url
+        if base_url != self.provider.base_url:
+            settings["base_url"] = base_url  # what a sandbox answered is not what the provider would
         return ask_of(self.provider, question, settings)
-
-    def prepare(self, lead: Mapping[str, Any], wanted: Sequence[str]) -> Question | None:
-        """The question with everything that fills the request; None if the lead has too little."""
-        settings = {**self.options, "callback_url": self.context.inbox.address(self.name)}
-        return prepare(self.provider, lead, wanted, settings, self.context.min_confidence)
 
     def enrich(self, lead: Mapping[str, Any], wanted: Sequence[str]) -> EnrichAnswer:
         """Ask about one lead. Raises CredentialsError, VendorUnavailable (quota), RetryLater, NoAnswer."""
-        question = self.prepare(lead, wanted)
-        if question is None:
-            return EnrichAnswer("skipped", detail="the lead has too little to ask with")
-        taken = self.before(question)
-        if isinstance(taken, EnrichAnswer):
-            return taken
-        with self.past_before():
-            return self.answer(question, taken)
-
-    @contextmanager
-    def past_before(self) -> Iterator[None]:
-        """The main call. What the calls before it cost is spent, also where it is not executed."""
-        try:
-            yield
-        except NoAnswer:
-            raise
-        except RetryLater as error:
-            if not any(each.cost for each in self.provider.before):
-                raise
-            raise NoAnswer(error.what, after=error.after, why="the calls before it were made") from error
-
-    def before(self, question: Question) -> dict[str, Any] | EnrichAnswer:
-        """Make the calls that come before: the placeholders that they give, or the answer that ends the question."""
-        taken: dict[str, Any] = {}
-        cost = 0.0
-        for each in self.provider.before:
-            call = build(each.request, {**question.values, **taken}, question.wanted)
-            if call is None:
-                return ended(self.provider, "miss", cost, "an earlier answer lacks what the next question needs")
-            answered = self.client.ask(call, each.rules, private=question.sent.values())
-            cost += each.cost
-            if answered.outcome != "hit":
-                return ended(self.provider, answered.outcome, cost, answered.detail)
-            taken |= {name: query.of(answered.body) for name, query in each.take.items()}
-            if any(taken[name] in (None, "", []) for name in each.take):
-                return ended(self.provider, "miss", cost, "nobody is known by these inputs")
-        return taken
-
-    def answer(self, question: Question, taken: Mapping[str, Any], *, again: bool = False) -> EnrichAnswer:
-        """Make the main call and read its answer. `again`: it was made before and the answer was not ready."""
-        provider, later = self.provider, self.provider.later
-        call = build(question.request, {**question.values, **taken}, question.wanted)
-        if call is None:
-            return ended(provider, "miss", sum(each.cost for each in provider.before), "an earlier answer is no id")
-        rules = (*later.rules, *provider.rules) if later is not None and later.again else provider.rules
-        answered = self.client.ask(call, rules, private=question.sent.values(), later=later is not None)
-        if answered.outcome == "pending" and later is not None:
-            return submitted(later, answered)
-        result = later.result if again and later is not None and later.result is not None else provider.result
-        return read(
-            provider, question, answered.outcome, answered.body,
-            result=result, reply=answered.reply, detail=answered.detail,
-        )  # fmt: skip
+        return self.session.enrich(lead, wanted)
 
     def enrich_batch(self, inquiries: Sequence[Inquiry]) -> Sequence[EnrichAnswer]:
         """Ask about several leads in as few calls as the file allows; single records may be answered apart."""
-        return batches.ask(self, inquiries)
+        return batches.ask(self.session, inquiries)
 
     def collect(self, inquiries: Sequence[Inquiry]) -> Sequence[EnrichAnswer]:
         """Look for posted answers, then ask by ticket; a ticket of a batch is asked for once."""
-        return pending.collect(self, inquiries)
+        return pending.collect(self.session, inquiries)
 
     def ticket_of(self, headers: Mapping[str, str], body: bytes) -> str:
         later = self.provider.later
         if later is None or later.callback is None:
             return super().ticket_of(headers, body)
-        return pending.ticket_of(later.callback, self.client.secrets, headers, body)
+        return pending.ticket_of(later.callback, self.session.client.secrets, headers, body)
 
     def contradiction(self, lead: Mapping[str, Any], answer: EnrichAnswer) -> str:
         return contradiction(self.provider, lead, answer.about)
@@ -172,11 +113,11 @@ class DeclaredProvider(Enricher):
     def examine(self) -> Sequence[Examined]:
         """Ask the account's free call whether the credentials work, and for the balance."""
         account = self.provider.account
-        call = build(account.request, self.options) if account is not None else None
+        call = build(account.request, self.session.options) if account is not None else None
         if account is None or call is None:
             return ()
         try:
-            answered = self.client.ask(call, account.rules, private=(), counted=False)
+            answered = self.session.client.ask(call, account.rules, private=(), counted=False)
         except CredentialsError as error:
             return [Examined("credentials", ok=False, detail=error.what, fix=error.fix)]
         except RetryLater as error:

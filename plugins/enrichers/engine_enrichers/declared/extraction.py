@@ -28,11 +28,16 @@ _HOST = re.compile(r"[^\s/@]+\.[^\s/@.]+")
 
 
 def extract(
-    provider: Provider, body: Any, lead: Mapping[str, Any], confidence: float, within: str = ""
+    provider: Provider,
+    body: Any,
+    lead: Mapping[str, Any],
+    confidence: float,
+    within: str = "",
+    taken: Mapping[str, Any] | None = None,
 ) -> dict[str, Finding]:
     """Every value that the answer has. `body`: the part of the answer that is read; `lead`: who was asked about.
 
-    `within`: the path of that part, for people.
+    `within`: the path of that part, for people. `taken`: what the calls before gave.
     """
     places = {name: text for name in _PLACES if (text := _found(provider, name, body)[0])}
     region = region_of(places) or region_of(lead)
@@ -44,18 +49,23 @@ def extract(
             continue
         found[field] = Finding(
             value,
-            confidence if extraction.confidence is None else certainty(extraction.confidence, body, confidence),
+            confidence
+            if extraction.confidence is None
+            else certainty(extraction.confidence, body, taken or {}, confidence),
             _status(provider, extraction, body, value, lead) if field == "email" else "",
             f"{within}.{path}" if within else path,
         )
     return found
 
 
-def certainty(confidence: Confidence, body: Any, missing: float = 0.0) -> float:
-    """The provider's certainty from 0 to 1; `missing` where the answer has none."""
-    if confidence.query is None:
+def certainty(confidence: Confidence, body: Any, taken: Mapping[str, Any], missing: float = 0.0) -> float:
+    """The provider's certainty from 0 to 1; `missing` where neither the answer nor what was `taken` before has one."""
+    if confidence.taken:
+        score = taken.get(confidence.taken)
+    elif confidence.query is not None:
+        score = confidence.query.of(body)
+    else:
         return confidence.fixed
-    score = confidence.query.of(body)
     if confidence.map:
         return confidence.map.get(str(score).strip().casefold(), missing)
     figure = number(score)

@@ -14,7 +14,7 @@ import orjson
 from engine.asking import AnswerClass
 from engine.http import Reply
 from engine_enrichers.declared.costs import number
-from engine_enrichers.declared.provider import LimitHeaders, Rule
+from engine_enrichers.declared.provider import LimitHeaders, Query, Rule
 
 _BY_STATUS: Mapping[int, AnswerClass] = {
     204: "miss",
@@ -70,18 +70,22 @@ def _is_null(body: bytes) -> bool:
         return False
 
 
-def asked_wait(reply: Reply, headers: LimitHeaders | None, now: float) -> float | None:
-    """Seconds that the provider asks for: `Retry-After` (seconds or date), else its own header; None if it does not."""
+def asked_wait(reply: Reply, headers: LimitHeaders | None, now: float, body: Query | None = None) -> float | None:
+    """Seconds that the provider asks for; None if it does not.
+
+    By `Retry-After` (seconds or date), else its own header, else its own key of the `body`.
+    """
     given = reply.headers.get("retry-after", "")
     if given:
         seconds = _seconds(given)
         return _sane(_until_date(given, now) if seconds is None else seconds)
-    return until_reset(reply, headers, now)
+    reset = until_reset(reply, headers, now)
+    return _sane(number(body.of(reply.json()))) if reset is None and body is not None else reset
 
 
-def wait_of(reply: Reply, headers: LimitHeaders | None, now: float) -> float:
+def wait_of(reply: Reply, headers: LimitHeaders | None, now: float, body: Query | None = None) -> float:
     """Seconds after which a call can be repeated: what is asked for, else 5; between 1 and 3600."""
-    asked = asked_wait(reply, headers, now)
+    asked = asked_wait(reply, headers, now, body)
     return min(_LONGEST_WAIT, max(1.0, _USUAL_WAIT if asked is None else asked))
 
 

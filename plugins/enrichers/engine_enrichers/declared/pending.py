@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
@@ -23,26 +23,24 @@ from engine_enrichers.declared.outcomes import classify
 from engine_enrichers.declared.provider import Async, Callback, Query
 from engine_enrichers.declared.questions import Question
 from engine_enrichers.declared.requests import build
+from engine_enrichers.declared.session import Session
 from engine_enrichers.declared.tickets import job_of, ticket_in, wait_of
 
-if TYPE_CHECKING:
-    from engine_enrichers.declared.enricher import DeclaredProvider
 
-
-def collect(enricher: DeclaredProvider, inquiries: Sequence[Inquiry]) -> list[EnrichAnswer]:
+def collect(session: Session, inquiries: Sequence[Inquiry]) -> list[EnrichAnswer]:
     """What became of pending questions, in order. Raises what all of them end with."""
-    later = enricher.provider.later
+    later = session.provider.later
     if later is None:
-        raise NotImplementedError(f"{enricher.name} answers at once")
+        raise NotImplementedError(f"{session.provider.name} answers at once")
     if later.again:
-        return together([_safely(later, each, partial(_repeated, enricher, each), 1)[0] for each in inquiries])
+        return together([_safely(later, each, partial(_repeated, session, each), 1)[0] for each in inquiries])
     jobs: dict[str, list[int]] = defaultdict(list)
     for place, inquiry in enumerate(inquiries):
-        jobs[job_of(enricher.provider, inquiry.ticket)[0]].append(place)
+        jobs[job_of(session.provider, inquiry.ticket)[0]].append(place)
     found: dict[int, Settled] = {}
     for job, places in jobs.items():
         group = [inquiries[place] for place in places]
-        answers = _safely(later, group[0], partial(_asked, enricher, later, job, group), len(group))
+        answers = _safely(later, group[0], partial(_asked, session, later, job, group), len(group))
         found |= {place: (_kept(answer, inquiries[place]), error)
                   for place, (answer, error) in zip(places, answers, strict=True)}  # fmt: skip
     return together([found[place] for place in range(len(inquiries))])
@@ -66,21 +64,21 @@ def _safely(later: Async, first: Inquiry, ask: Callable[[], Sequence[EnrichAnswe
         return [(EnrichAnswer("pending", detail=error.what, ticket=first.ticket, after=later.longest), error)] * count
 
 
-def _repeated(enricher: DeclaredProvider, inquiry: Inquiry) -> list[EnrichAnswer]:
+def _repeated(session: Session, inquiry: Inquiry) -> list[EnrichAnswer]:
     """The answer to a question that is made again as it was."""
-    question, later = enricher.prepare(inquiry.lead, inquiry.wanted), enricher.provider.later
+    question, later = session.prepare(inquiry.lead, inquiry.wanted), session.provider.later
     if question is None or later is None:
         return [EnrichAnswer("error", detail="the lead has too little to ask with again")]
-    taken = enricher.before(question)
-    answer = taken if isinstance(taken, EnrichAnswer) else enricher.answer(question, taken, again=True)
+    made = session.before(question)
+    answer = made if isinstance(made, EnrichAnswer) else session.answer(made, again=True)
     if answer.outcome == "pending":
         answer = replace(answer, ticket=inquiry.ticket, after=max(answer.after, wait_of(later, None, inquiry.age)))
     return [answer]
 
 
-def _asked(enricher: DeclaredProvider, later: Async, job: str, group: Sequence[Inquiry]) -> list[EnrichAnswer]:
+def _asked(session: Session, later: Async, job: str, group: Sequence[Inquiry]) -> list[EnrichAnswer]:
     """What became of one job: posted, else polled."""
-    posted = enricher.context.inbox.answer(enricher.name, job)
+    posted = session.context.inbox.answer(session.provider.name, job)
     body = _parsed(posted)
     if body is not None and later.callback is not None:
         verdict = classify(later.rules, 200, body, later=True)
@@ -88,26 +86,24 @@ def _asked(enricher: DeclaredProvider, later: Async, job: str, group: Sequence[I
         answered = Answered(verdict.outcome, reply, body)
         result = later.callback.result or later.result
         if answered.outcome != "pending":
-            return _read(enricher, answered, result, group)
-    call = build(later.poll, {**enricher.options, "ticket": job}) if later.poll is not None else None
+            return _read(session, answered, result, group)
+    call = build(later.poll, {**session.options, "ticket": job}) if later.poll is not None else None
     if call is None:
         return [EnrichAnswer("pending", ticket=each.ticket, after=wait_of(later, None, each.age)) for each in group]
     private = [str(value) for each in group for value in each.lead.values() if isinstance(value, str)]
-    answered = enricher.client.ask(call, later.rules, private=private, later=True)
+    answered = session.client.ask(call, later.rules, private=private, later=True)
     if answered.outcome == "pending":
         return [
             EnrichAnswer("pending", ticket=each.ticket, after=wait_of(later, answered.reply, each.age))
             for each in group
         ]
-    return _read(enricher, answered, later.result, group)
+    return _read(session, answered, later.result, group)
 
 
-def _read(
-    enricher: DeclaredProvider, answered: Answered, result: Query | None, group: Sequence[Inquiry]
-) -> list[EnrichAnswer]:
+def _read(session: Session, answered: Answered, result: Query | None, group: Sequence[Inquiry]) -> list[EnrichAnswer]:
     """The answers to the questions of a job that has ended."""
-    provider = enricher.provider
-    prepared = [enricher.prepare(inquiry.lead, inquiry.wanted) for inquiry in group]
+    provider = session.provider
+    prepared = [session.prepare(inquiry.lead, inquiry.wanted) for inquiry in group]
     answers = [EnrichAnswer("error", detail="what was asked about is no longer known")] * len(group)
     known = [(place, question) for place, question in enumerate(prepared) if question is not None]
     records: list[tuple[int, int, Question]] = []
@@ -128,7 +124,7 @@ def _read(
         )
     if records:
         questions, indices = [question for _, _, question in records], [index for _, index, _ in records]
-        found = batches.read_records(enricher, answered, questions, indices, total=total)
+        found = batches.read_records(session, answered, questions, indices, total=total)
         for (place, _, _), answer in zip(records, found, strict=True):
             answers[place] = answer
     return answers

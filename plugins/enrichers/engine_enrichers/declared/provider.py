@@ -129,9 +129,13 @@ class Before:
 
 @dataclass(frozen=True, slots=True)
 class Confidence:
-    """How an answer's certainty becomes a figure from 0 to 1: by a score's scale, a map of grades, or fixed."""
+    """How an answer's certainty becomes a figure from 0 to 1: by a score's scale, a map of grades, or fixed.
+
+    `taken`: the score is what a call before gave under this name.
+    """
 
     query: Query | None = None
+    taken: str = ""
     scale: float = 1.0
     map: Mapping[str, float] = field(default_factory=dict)
     fixed: float = 1.0
@@ -212,7 +216,10 @@ class Async:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """How several are asked about in one call; `id`: where a result has its record's name (None: by order)."""
+    """How several are asked about in one call; `id`: where a result has its record's name (None: by order).
+
+    `rest`: what records are that would be a miss, by the whole answer.
+    """
 
     size: int
     request: Request
@@ -222,6 +229,7 @@ class Batch:
     rules: tuple[Rule, ...]
     status: Query | None
     result: Query | None
+    rest: tuple[Rule, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +269,7 @@ class Provider:
     cost: Cost
     limits: Limits
     limit_headers: LimitHeaders | None
+    limit_body: Query | None
     shared: str
     hit_days: float
     miss_days: float

@@ -66,6 +66,7 @@ def build(data: Data) -> Provider:
         cost=_cost(data["cost"]),
         limits=limits_of(limits, data.get("batch", {}).get("size", 1)),
         limit_headers=_limit_headers(limits.get("headers")),
+        limit_body=_query(limits, "body"),
         shared=limits.get("shared", data["name"]),
         hit_days=valid_for["hit"],
         miss_days=valid_for["miss"],
@@ -87,10 +88,10 @@ def price_of(given: Data | None) -> Price | None:
     return None if given is None else Price(given["amount"], given["currency"])
 
 
-def rules(data: Data) -> tuple[Rule, ...]:
-    """The rules under the key `outcomes`."""
+def rules(data: Data, key: str = "outcomes") -> tuple[Rule, ...]:
+    """The rules under a key."""
     found = []
-    for rule in data.get("outcomes", ()):
+    for rule in data.get(key, ()):
         status = rule.get("status", [])
         statuses = frozenset(status if isinstance(status, list) else [status])
         found.append(Rule(statuses, _query(rule, "when"), rule["is"]))
@@ -144,7 +145,8 @@ def _confidence(given: Data | None) -> Confidence | None:
     if given is None:
         return None
     grades = {grade.casefold(): float(figure) for grade, figure in given.get("map", {}).items()}
-    return Confidence(_query(given, "path"), float(given.get("scale", 1)), grades, float(given.get("fixed", 1)))
+    fixed = float(given.get("fixed", 1))
+    return Confidence(_query(given, "path"), given.get("taken", ""), float(given.get("scale", 1)), grades, fixed)
 
 
 def _extraction(given: Any) -> Extraction:
@@ -225,6 +227,7 @@ def _batch(given: Data | None) -> Batch | None:
         rules=rules(given),
         status=_query(given, "status"),
         result=_query(given, "result"),
+        rest=rules(given, "rest"),
     )
 
 

@@ -15,7 +15,7 @@ from engine.records import EMAIL_STATUSES, LEAD_FIELDS
 from engine_enrichers.declared.inputs import INPUTS
 from engine_enrichers.declared.provider import Formula, Query
 from engine_enrichers.declared.provider_build import USUAL_CREDENTIALS
-from engine_enrichers.declared.templates import PLACEHOLDER, texts
+from engine_enrichers.declared.templates import PLACEHOLDER, names_in, texts
 
 Steps = tuple[str | int, ...]
 Data = Mapping[str, Any]
@@ -135,8 +135,12 @@ def _check_texts(node: Any, steps: Steps, known: set[str]) -> Iterator[Problem]:
 
 # Expressions --------------------------------------------------------------------------------------------------------
 
+#: JMESPath under keys that are something else in other places.
+_PLACES: frozenset[Steps] = frozenset({("batch", "status"), ("limits", "body")})
 #: The keys whose texts are JMESPath, wherever they stand outside of requests.
 _PATHS = frozenset({"when", "path", "ticket", "result", "results", "id", "balance"})
+#: What takes a part out of what stands in front of it.
+_PARTS = frozenset({"subexpression", "flatten", "filter_projection"})
 _LITERAL = frozenset(
     {"request", "poll", "auth", "credentials", "options", "inputs", "record", "map", "signature", "required"}
 )
@@ -155,7 +159,7 @@ def _paths(node: Any, steps: Steps = ()) -> Iterator[tuple[Steps, str]]:
             continue
         if isinstance(child, str):
             inside = steps[-1] if steps else ""
-            if key in _PATHS or inside in ("take", "identity") or steps == ("extract",) or place == ("batch", "status"):
+            if key in _PATHS or inside in ("take", "identity") or steps == ("extract",) or place in _PLACES:
                 yield place, child
         elif key == "first_of":
             yield from (((*place, index), text) for index, text in enumerate(child))
@@ -172,15 +176,28 @@ def _check_paths(data: Data) -> Iterator[Problem]:
             continue
         for name in sorted(_functions(tree) - set(Functions.FUNCTION_TABLE)):
             yield _unknown(steps, "function of JMESPath", name, Functions.FUNCTION_TABLE)
+        if _asks_of_not(tree):
+            yield Problem(steps, f"`!a.b` means `(!a).b`, which is never true: {text}", "Write !(a.b).")
+
+
+def _nodes(tree: Any) -> Iterator[Any]:
+    """A parsed JMESPath and every part of it."""
+    yield tree
+    for child in tree.get("children", ()):
+        if isinstance(child, dict):
+            yield from _nodes(child)
 
 
 def _functions(tree: Any) -> set[str]:
     """The names of the functions that a parsed JMESPath calls."""
-    found = {tree["value"]} if tree.get("type") == "function_expression" else set()
-    for child in tree.get("children", ()):
-        if isinstance(child, dict):
-            found |= _functions(child)
-    return found
+    return {node["value"] for node in _nodes(tree) if node.get("type") == "function_expression"}
+
+
+def _asks_of_not(tree: Any) -> bool:
+    """Whether a parsed JMESPath takes a part out of true or false, because `!` binds more closely than what follows."""
+    return any(
+        node.get("type") in _PARTS and node["children"][0].get("type") == "not_expression" for node in _nodes(tree)
+    )
 
 
 # What is read -------------------------------------------------------------------------------------------------------
@@ -229,6 +246,8 @@ def _check_references(data: Data) -> Iterator[Problem]:
     for name in data.get("options", {}):
         if name in credentials:
             yield Problem(("options", name), f"{name!r} is a credential already")
+    yield from _check_credentials(data, credentials)
+    yield from _check_confidence(data)
     yield from _check_async(data, credentials)
     batch = data.get("batch")
     if batch and "{records}" not in {text for _, text in texts(batch["request"])}:
@@ -237,6 +256,30 @@ def _check_references(data: Data) -> Iterator[Problem]:
         yield Problem(
             ("batch", "record"), "{record_id} stands nowhere in the record, but `id` is to be compared with it"
         )
+
+
+def _check_credentials(data: Data, credentials: Collection[str]) -> Iterator[Problem]:
+    used = set(names_in(data["auth"]))
+    if "oauth" in data["auth"]:
+        used |= {"client_id", "client_secret"}
+    used.add(data.get("async", {}).get("callback", {}).get("signature", {}).get("key", ""))
+    for name in credentials:
+        if name not in used:
+            steps: Steps = ("credentials", name) if "credentials" in data else ("auth",)
+            yield Problem(steps, f"the credential {name} is used nowhere", f"Put {{{name}}} into auth.")
+
+
+def _check_confidence(data: Data) -> Iterator[Problem]:
+    taken = {name for call in data.get("before", ()) for name in call["take"]}
+    later = data.get("async", {})
+    own = ((("extract", field), given) for field, given in data["extract"].items() if isinstance(given, dict))
+    for steps, part in ((), data), *own:
+        name = part.get("confidence", {}).get("taken")
+        place: Steps = (*steps, "confidence", "taken")
+        if name is not None and name not in taken:
+            yield _unknown(place, "name that a call of `before` takes", name, taken)
+        elif name is not None and ("poll" in later or "callback" in later):
+            yield Problem(place, "what was taken before is no longer known when the answer is collected")
 
 
 def _check_async(data: Data, credentials: Collection[str]) -> Iterator[Problem]:

@@ -15,6 +15,7 @@ from typing import Any, cast
 import jsonschema
 import orjson
 from ruamel.yaml import YAML
+from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from engine.errors import Place, SpecError
@@ -59,8 +60,7 @@ def read_data(path: Path, text: str) -> dict[str, Any]:
     except RecursionError as error:
         raise SpecError("the file is nested too deeply", where=str(path)) from error
     except YAMLError as error:
-        why = str(error).splitlines()[0]
-        raise SpecError("not valid YAML", where=_mark(path, error), why=why) from error
+        raise SpecError("not valid YAML", where=yaml_place(path, error), why=yaml_problem(error)) from error
     except ValueError as error:  # a date that is none
         raise SpecError("not valid YAML", where=str(path), why=str(error)) from error
     validator = jsonschema.Draft202012Validator(provider_schema())
@@ -165,9 +165,17 @@ def _child(node: Any, step: str | int) -> Any:
     return next((value for key, value in children if key.value == step), None)
 
 
-def _mark(path: Path, error: YAMLError) -> Place:
-    mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
+def yaml_place(path: Path, error: YAMLError) -> Place:
+    """Where a file is no YAML."""
+    mark = error.problem_mark or error.context_mark if isinstance(error, MarkedYAMLError) else None
     return Place(str(path), mark.line + 1, mark.column + 1) if mark else Place(str(path))
+
+
+def yaml_problem(error: YAMLError) -> str:
+    """What is wrong there in one line; of a key that stands twice, the key without its values."""
+    said = (error.problem or error.context) if isinstance(error, MarkedYAMLError) else None
+    line = next(iter((said or str(error)).splitlines()), "")
+    return line.partition('" with value "')[0] + '"' if isinstance(error, DuplicateKeyError) else line
 
 
 def _line(where: Any) -> tuple[int, int]:

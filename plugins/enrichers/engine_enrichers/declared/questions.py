@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -23,7 +23,7 @@ class Question:
     """A question about a lead. `values` fill the request; `revealed`: the fields that a hit says all about.
 
     `floor`: the confidence, 0 to 1, below which the provider is told to answer with nothing. `required`: it answers
-    with nothing also where it lacks the wanted fields.
+    with nothing also where it lacks the wanted fields. `taken`: what the calls before gave, once they are made.
     """
 
     lead: Mapping[str, Any]
@@ -34,6 +34,7 @@ class Question:
     revealed: frozenset[str]
     floor: float
     required: bool
+    taken: Settings = field(default_factory=dict)
 
     @property
     def request(self) -> Request:
@@ -47,7 +48,7 @@ def prepare(
 
     `settings`: the options and the callback address.
     """
-    asked = tuple(field for field in provider.extract if field in wanted)
+    asked = tuple(name for name in provider.extract if name in wanted)
     chosen = choose(provider, lead)
     if not asked or chosen is None:
         return None
@@ -109,7 +110,7 @@ def most_of(provider: Provider, revealed: frozenset[str]) -> float:
 def min_score(provider: Provider, min_confidence: float) -> float | int | None:
     """The least confidence on the file's scale, as a whole number where the scale has more than one; None for none."""
     confidence = provider.confidence
-    if confidence.query is None or confidence.map or min_confidence <= 0:
+    if (confidence.query is None and not confidence.taken) or confidence.map or min_confidence <= 0:
         return None
     # 0.07 of 100 is 7.000000000000001.
     score = round(min_confidence * confidence.scale, 6)

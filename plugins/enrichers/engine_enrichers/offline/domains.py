@@ -55,10 +55,16 @@ def is_shared_host(host: str) -> bool:
 
 def website_domain(host: str) -> str:
     """The domain of the company whose website stands at a host; empty where that tells of none."""
-    if "." not in host or _NUMERIC.fullmatch(host) or is_shared_host(host):
+    if "." not in host or _NUMERIC.fullmatch(host) or is_shared_host(host) or _is_suffix(host):
         return ""
     domain = registrable(host)
     return "" if is_free_mail(domain) or is_disposable(domain) else domain
+
+
+@lru_cache(maxsize=16384)
+def _is_suffix(host: str) -> bool:
+    """Whether a host is a public suffix itself, such as `co.uk`: nobody's own."""
+    return _suffixes().extract_str(host, include_psl_private_domains=True).suffix == host
 
 
 @lru_cache(maxsize=16384)

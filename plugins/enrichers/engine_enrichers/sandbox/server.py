@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import orjson
 
 from engine.testing.server import CONTROL, Fault, Request, Response, Sandbox
-from engine_enrichers.declared.catalogue import HttpEnricher, installed
+from engine_enrichers.declared.files import installed_files
 from engine_enrichers.sandbox import faults as sandbox_faults
 from engine_enrichers.sandbox.answers import Answer, Answers, rendered
 from engine_enrichers.sandbox.bill import Bill, Windows
@@ -309,10 +309,10 @@ class ProviderSandbox(Sandbox):
 
 def served() -> list[Path]:
     """The provider files that are installed and have a recording."""
-    return [found.file.path for found in installed() if recording_of(found.file.path).exists()]
+    return [found.path for found in installed_files() if recording_of(found.path).exists()]
 
 
 #: The sandbox by the name of each enricher that it stands in for; `http` runs any file.
 SANDBOXES: Mapping[str, type[ProviderSandbox]] = dict.fromkeys(
-    (HttpEnricher.name, *(path.stem for path in served())), ProviderSandbox
+    ("http", *(path.stem for path in served())), ProviderSandbox
 )
