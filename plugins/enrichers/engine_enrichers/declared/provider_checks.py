@@ -95,21 +95,21 @@ def _check_placeholders(data: Data) -> Iterator[Problem]:
     inputs = {*data["inputs"].get("also", ()), *(name for _, names, _ in _sets(data) for name in names)}
     asked = inputs | options | _IN_QUESTIONS
     for index, call in enumerate(data.get("before", ())):
-        yield from _check_request(call["request"], ("before", index, "request"), asked, options | credentials)
+        yield from _check_request(call["request"], ("before", index, "request"), asked, options)
         asked |= set(call["take"])
-    yield from _check_request(data["request"], ("request",), asked, options | credentials)
+    yield from _check_request(data["request"], ("request",), asked, options)
     for index, given in enumerate(data["inputs"]["any_of"]):
         if isinstance(given, dict):
             steps = ("inputs", "any_of", index, "request")
-            yield from _check_request(given.get("request", {}), steps, asked, options | credentials)
+            yield from _check_request(given.get("request", {}), steps, asked, options)
     yield from _check_texts(data["auth"], ("auth",), credentials | options)
     if "poll" in data.get("async", {}):
-        yield from _check_request(data["async"]["poll"], ("async", "poll"), options | {"ticket"}, options | credentials)
+        yield from _check_request(data["async"]["poll"], ("async", "poll"), options | {"ticket"}, options)
     if "account" in data:
-        yield from _check_request(data["account"]["request"], ("account", "request"), options, options | credentials)
+        yield from _check_request(data["account"]["request"], ("account", "request"), options, options)
     if "batch" in data:
         known = options | _IN_QUESTIONS | {"records"}
-        yield from _check_request(data["batch"]["request"], ("batch", "request"), known, options | credentials)
+        yield from _check_request(data["batch"]["request"], ("batch", "request"), known, options)
         yield from _check_texts(data["batch"]["record"], ("batch", "record"), asked | {"record_id"})
 
 
