@@ -121,10 +121,10 @@ def test_kills_cost_no_more_than_the_calls_that_were_in_flight(
     killed = 0
     while killed < kills:
         # Most of them at an early step of the ledger's, so that there is something left to kill; some by the clock.
-        if chance.random() < 0.9:
-            step = chance.choice(["reserve", "settle", "known"])
+        if chance.random() < 0.95:
+            step = chance.choice(["reserve", "reserve", "reserve", "settle", "known", "known"])
             when = chance.choice(["before", "after"])
-            process = world.start(f"engine.state.ledger:Ledger.{step}", 1 + (chance.random() < 0.2), when)
+            process = world.start(f"engine.state.ledger:Ledger.{step}", 1 + (chance.random() < 0.1), when)
         else:
             process = world.start()
             try:
