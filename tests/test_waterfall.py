@@ -131,6 +131,9 @@ def test_an_address_is_verified_and_the_next_finder_is_asked_where_it_is_bad(bed
     assert bed.rejected() == [("email", "one", "the address is invalid by judge")]
     value = next(value for value in bed.lead()["values"] if value["field"] == "email")
     assert (value["provider"], value["verifier"], value["status"]) == ("two", "judge", "valid")
+    status = next(value for value in bed.lead()["values"] if value["field"] == "email_status")
+    calls = dict(bed.sql("SELECT id, provider FROM paid_calls"))
+    assert (status["provider"], calls[status["call"]], calls[value["call"]]) == ("judge", "judge", "two")
     assert [len(each.asked) for each in (one, two, unsure, judge)] == [1, 1, 2, 2]
 
 

@@ -241,7 +241,7 @@ class Waterfall:
         """Take a value, or keep it with the reason why not."""
         policy = self.spec.policy(name)
         least = max(step.spec.min_confidence, policy.min_confidence)
-        reason, status, verifier = "", finding.status, ""
+        reason, status, verifier, judged = "", finding.status, "", answered.call
         if finding.value in (None, ""):
             return False
         held = state.values.get(name)
@@ -250,7 +250,7 @@ class Waterfall:
         elif held is not None and held.confidence >= finding.confidence:
             reason = f"{held.provider} is as sure of its value, or surer ({held.confidence:.2f})"
         elif name == "email":
-            status, verifier = yield from self._verified(state, name, finding)
+            status, verifier, judged = yield from self._verified(state, name, finding, answered.call)
             reason = _unacceptable(policy, status, verifier)
         if reason:
             self._reject(state, step, answered, {name: finding}, reason)
@@ -272,16 +272,16 @@ class Waterfall:
             state.fields.pop("email_status", None)
         if name == "email" and status and "email_status" not in state.captured:
             judge = verifier or step.name
-            state.values["email_status"] = Value(
-                "email_status", status, judge, 1.0, 0.0, answered.at, call=answered.call
-            )
+            state.values["email_status"] = Value("email_status", status, judge, 1.0, 0.0, answered.at, call=judged)
             state.fields["email_status"] = status
         return True
 
-    def _verified(self, state: _Lead, name: str, finding: Finding) -> Generator[Question, Answered, tuple[str, str]]:
-        """The status of an address and who judged it: asked of the verifiers where its finder did not call it valid."""
+    def _verified(
+        self, state: _Lead, name: str, finding: Finding, found_by: int | None
+    ) -> Generator[Question, Answered, tuple[str, str, int | None]]:
+        """An address's status, who judged it and by which call; asked where its finder did not call it valid."""
         if finding.status == "valid" or finding.status in ("invalid", "wrong_kind"):
-            return finding.status, ""
+            return finding.status, "", found_by
         for step in self.verifiers.get(name, ()):
             fields = {**state.fields, name: finding.value}
             about = _Lead(state.lead, fields, state.captured, stopped=state.stopped)
@@ -301,10 +301,10 @@ class Waterfall:
             state.trace[step] = StepEnd(step.name, answer.outcome, detail, cost, answered.call, answered.known)
             self._stop(state, step, answered)
             if state.refused:
-                return "wrong_kind", step.name
+                return "wrong_kind", step.name, answered.call
             if verdict is not None and verdict.value not in ("", "unknown"):
-                return str(verdict.value), step.name
-        return finding.status, ""
+                return str(verdict.value), step.name, answered.call
+        return finding.status, "", found_by
 
     def _asked_offline(self, step: WaterfallStep, fields: Mapping[str, Any]) -> Answered:
         try:
