@@ -264,6 +264,7 @@ ALTER TABLE paid_calls ADD COLUMN currency TEXT /* ISO 4217; empty where the pri
 ALTER TABLE paid_calls ADD COLUMN ticket TEXT /* the provider's name of a pending answer */ NOT NULL DEFAULT '';
 ALTER TABLE paid_calls ADD COLUMN lead_id INTEGER /* the lead that it was made for first */ DEFAULT NULL;
 ALTER TABLE paid_calls ADD COLUMN day TEXT /* UTC, YYYY-MM-DD, whose budget it counts in */ NOT NULL DEFAULT '';
+UPDATE paid_calls SET outcome = coalesce(json_extract(answer, '$.outcome'), '') WHERE state = 'answered';
 CREATE INDEX paid_calls_unsettled ON paid_calls (provider) WHERE state IN ('open', 'pending');
 
 CREATE TABLE spending (                 -- what budgets are held against: calls made or reserved
