@@ -69,6 +69,15 @@ def test_a_field_with_an_order_of_its_own_is_asked_in_that_order(bed: Bed) -> No
     assert len(two.asked) == 2 and len(one.asked) == 2  # the answer that gave the title has the address too
 
 
+def test_a_step_all_of_whose_fields_wait_for_a_later_one_is_asked_after_that(bed: Bed) -> None:
+    one = Provider("one", ["email"], lambda lead: hit(email="one@x.example"))
+    two = Provider("two", ["email"], lambda lead: miss())
+    bed.leads(ADA)
+    bed.run({"steps": [{"use": "one"}, {"use": "two"}], "fields": {"email": {"order": ["two", "one"]}}}, one, two)
+    assert bed.fields()["email"] == "one@x.example"
+    assert bed.outcomes() == {"one": "hit", "two": "miss"}
+
+
 def test_a_step_that_is_not_in_a_fields_order_does_not_give_it(bed: Bed) -> None:
     one = Provider("one", ["email"], lambda lead: hit(email="one@x.example"))
     two = Provider("two", ["email"], lambda lead: miss())

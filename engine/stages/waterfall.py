@@ -131,7 +131,7 @@ class Waterfall:
         waiting = len(wanted) < len([name for name in open_ if self._may(step, name)])
         if not wanted:
             state.trace.setdefault(step, StepEnd(step.name, "skipped", "nothing is missing that it may give"))
-            return False, False
+            return waiting, False
         skip, ask = self._prepared(state, step, wanted)
         if ask is None:
             state.trace[step] = StepEnd(step.name, "suppressed" if state.refused else "skipped", skip)
