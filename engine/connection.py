@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,9 @@ from engine.plugins import Plugins, build
 from engine.prepare import BUSY
 from engine.records import Field
 from engine.redaction import remember_secret
+from engine.saved_catalog import SavedCatalog
 from engine.settings import ReferredSecrets, resolve
-from engine.specs import Integration
+from engine.specs import Integration, MappingSpec
 from engine.state import Store
 from engine.state.catalog import FieldKind
 
@@ -69,6 +71,24 @@ class Connection:
         if self.store:
             self.store.catalog.save_fields(account, kind, found, self.now())
         return found, 0.0
+
+    def catalog(self, spec: MappingSpec | None = None) -> SavedCatalog:
+        """Ask the vendor for its fields and for the programs and lists that `spec` names. Raises what it raises."""
+        vendor = self.vendor
+        fields, _ = self.fields(refresh=True)
+        member_fields = self.fields("member_fields", refresh=True)[0] if vendor.has_programs else None
+        programs = list(dict.fromkeys(row.program_id for row in spec.programs)) if spec else []
+        lists = list(dict.fromkeys(row.list_id for row in spec.lists)) if spec else []
+        found, named = vendor.programs(programs) if programs else {}, vendor.lists(lists) if lists else {}
+        return SavedCatalog(
+            vendor.name,
+            vendor.account,
+            datetime.fromtimestamp(self.now(), UTC).isoformat(timespec="seconds"),
+            fields,
+            member_fields,
+            {id: found.get(id) for id in programs},
+            {id: named.get(id) for id in lists},
+        )
 
 
 def target(text: str, plugins: Plugins) -> Target:

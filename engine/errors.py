@@ -19,7 +19,7 @@ one record of a call is an `Outcome`, never an exception.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from engine.records import Failure
@@ -61,10 +61,30 @@ class AbortRun(EngineError):
     exit_code = 1
 
 
+Level = Literal["error", "warning"]
+
+
 class SpecError(AbortRun):
-    """A spec or the way it is used is wrong; nothing was sent. May carry several problems at once."""
+    """A spec or the way it is used is wrong; nothing was sent. May carry several problems at once.
+
+    `code` names the kind of finding (see `engine.findings`); one of the level warning keeps no run from starting.
+    """
 
     exit_code = 2
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: Place | str | None = None,
+        why: str = "",
+        fix: str = "",
+        code: str = "",
+        level: Level = "error",
+    ) -> None:
+        super().__init__(what, where=where, why=why, fix=fix)
+        self.code = code
+        self.level = level
 
 
 class EnvironmentFault(AbortRun):

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from engine import plugins as plugin_loader
+from engine import saved_catalog
 from engine.adapters import Enricher, Examined, Vendor
 from engine.cli.common import console, counted, json_option, print_json, state_option, table
 from engine.connection import REACH, Connection, opened, target
@@ -132,19 +133,32 @@ def _points(points: Sequence[Examined]) -> Table:
 @click.option("--writable", is_flag=True, help="Only fields that can be written.")
 @click.option("--members", is_flag=True, help="The fields of a membership of a program, instead of the lead's.")
 @click.option("--refresh", is_flag=True, help="Read them anew, whatever is remembered.")
+@click.option(
+    "--save",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Save the fields, and the programs and lists that the spec names, for `destination.catalog`.",
+)
 @state_option
 @json_option
 def fields(
-    spec_or_vendor: str, search: str | None, writable: bool, members: bool, refresh: bool, state: Path, as_json: bool
-) -> None:
+    spec_or_vendor: str, search: str | None, writable: bool, members: bool, refresh: bool, save: Path | None,
+    state: Path, as_json: bool,
+) -> None:  # fmt: skip
     """Show the fields that the vendor of SPEC_OR_VENDOR has, as a mapping names them.
 
     SPEC_OR_VENDOR is an integration, or the name of an installed vendor whose settings are in the environment. Where
-    the state exists, the list is remembered there for a day.
+    the state exists, the list is remembered there for a day. A saved catalog lets `engine check` and `engine test`
+    compare with the vendor without asking it.
     """
     loaded = plugin_loader.load()
-    with opened(target(spec_or_vendor, loaded), loaded, state) as connection:
+    meant = target(spec_or_vendor, loaded)
+    with opened(meant, loaded, state) as connection:
         account = connection.vendor.account
+        if save is not None:
+            catalog = connection.catalog(meant.mapping if isinstance(meant, Integration) else None)
+            saved_catalog.save(save, catalog)
+            click.echo(f"saved {counted(len(catalog.fields), 'field')} of {account} in {save}", err=True)
         found, age = connection.fields("member_fields" if members else "fields", refresh=refresh)
     shown = sorted(
         (
