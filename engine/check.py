@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from difflib import get_close_matches
 
-from engine import check_enrichment
+from engine import check_enrichment, check_mapping
 from engine.adapters import Vendor
 from engine.errors import SpecError
-from engine.expressions import Names, suggestion
+from engine.expressions import ExpressionError, Names, parse, suggestion
 from engine.finder import Finder
 from engine.plugins import Plugins
 from engine.records import DERIVED_FIELDS, LEAD_FIELDS
@@ -36,92 +36,85 @@ def rules_of(integration: Integration, vendor: type[Vendor]) -> tuple[Rule, ...]
 
 
 def check(integration: Integration, plugins: Plugins) -> list[SpecError]:
-    """All problems of an integration that can be seen without asking the vendor, in the order of the file."""
+    """All findings of an integration that can be seen without asking the vendor, in the order of the file."""
     finder = Finder(integration, plugins, [])
     source = integration.source
     finder.adapter(plugins.source, source.use, {**source.config, "path": source.path or "-"}, "source")
     vendor = finder.adapter(plugins.vendor, integration.destination.use, integration.destination.config, "destination")
     names = names_of(integration, plugins)
     check_enrichment.check(finder, names)
-    for name in integration.required:
+    for index, name in enumerate(integration.required):
         if name not in names.fields:
-            finder.problem(f"unknown lead field {name!r}", "required", suggestion(name, names.fields))
-    _check_source(finder)
+            finder.problem("unknown-lead-field", f"unknown lead field {name!r}", f"required.{index}",
+                           suggestion(name, names.fields))  # fmt: skip
+    _check_columns(finder)
     _check_matching(finder, vendor, names)
-    _check_mapping(finder, vendor, names)
+    check_mapping.check(finder, vendor, names)
     order = {place: index for index, place in enumerate(dict.fromkeys(p.where for p in finder.problems))}
     return sorted(finder.problems, key=lambda problem: order[problem.where])
 
 
-def _check_source(finder: Finder) -> None:
+def _check_columns(finder: Finder) -> None:
     """A column that becomes a field of one's own is fine, unless the name is a known one mistyped."""
+    columns: dict[str, str] = {}
     for column, field in finder.integration.source.columns.items():
-        meant = get_close_matches(field, LEAD_FIELDS, n=1, cutoff=0.85)
+        at = f"source.columns.{column}"
+        meant = get_close_matches(field, LEAD_FIELDS, n=1, cutoff=0.8)
         if field not in LEAD_FIELDS and meant:
-            finder.problem(f"{field!r} is no lead field", f"source.columns.{column}", f"Did you mean {meant[0]!r}?")
+            what = f"{field!r} is no lead field"
+            finder.problem("unknown-lead-field", what, at, f"Did you mean {meant[0]!r}?")
+        elif field in columns:
+            what = f"the lead field {field!r} is filled by two columns"
+            fix = f"It is also filled by {columns[field]!r}: remove one, or give it a field of its own."
+            finder.problem("written-twice", what, at, fix)
+        columns[field] = column
 
 
 def _check_matching(finder: Finder, vendor: type[Vendor] | None, names: Names) -> None:
-    seen: set[Rule] = set()
+    seen: list[Rule] = []
     for index, rule in enumerate(finder.integration.matching):
         at = f"matching.{index}"
         if vendor is not None and rule.by not in vendor.keys and not vendor.field_keys:
             hint = suggestion(rule.by, vendor.keys) or f"It matches by {', '.join(vendor.keys)}."
-            finder.problem(f"{vendor.name} cannot match by {rule.by!r}", f"{at}.by", hint)
+            finder.problem("adapter-cannot", f"{vendor.name} cannot match by {rule.by!r}", f"{at}.by", hint)
         if vendor is not None and rule.action not in vendor.actions:
             can = f"It can {', '.join(vendor.actions)}."
-            finder.problem(f"{vendor.name} cannot {rule.action}", f"{at}.action", can)
-        if vendor is not None and rule.by in vendor.named and rule.action == "create_only":
-            finder.problem(f"{rule.by} names a record that exists, so nothing can be created by it", f"{at}.action")
+            finder.problem("adapter-cannot", f"{vendor.name} cannot {rule.action}", f"{at}.action", can)
+        elif vendor is not None and rule.by in vendor.named and rule.action == "create_only":
+            what = f"{rule.by} names a record that exists, so nothing can be created by it"
+            finder.problem("contradiction", what, f"{at}.action", "Use update_only, or leave the action out.")
+        before = next((number for number, other in enumerate(seen) if _decides(other, rule, vendor, names)), None)
         if rule in seen:
-            finder.problem(f"the rule by {rule.by} stands twice", at, "Remove one.")
-        seen.add(rule)
-        finder.expression(rule.value, names, f"{at}.value")
+            finder.problem("stands-twice", f"the rule by {rule.by} stands twice", at, "Remove one.")
+        elif finder.expression(rule.value, names, f"{at}.value") is not None and before is not None:
+            what = f"the rule by {rule.by} is never tried: rule {before + 1} decides for every lead that it is for"
+            finder.problem("unreachable-rule", what, at, "Remove it, or put it in front.")
+        seen.append(rule)
+    _check_addresses(finder, vendor)
 
 
-def _check_mapping(finder: Finder, vendor: type[Vendor] | None, names: Names) -> None:
-    mapping = finder.integration.mapping
-    targets: dict[str, str] = {}
-    for row in mapping.fields:
-        at = f"mapping.fields.{row.target}"
-        targets[row.target] = at
-        finder.expression(row.value, names, at)
-        if row.when:
-            finder.expression(row.when, names, f"{at}.when")
-        if row.write == "on_create" and vendor is not None and not vendor.on_create:
-            finder.problem(f"{row.target}: {vendor.name} cannot write on creation only", at, "Use if_blank.")
-        if row.write == "if_blank" and row.empty == "clear":
-            finder.problem(f"{row.target}: a field that is written only where it is empty cannot be cleared", at)
-    for qualifier in mapping.qualifiers:
-        at = f"mapping.qualifiers.{qualifier.qualifier}"
-        if qualifier.field in targets:
-            finder.problem(
-                f"{qualifier.field!r} is written twice", at, f"It is also written by {targets[qualifier.field]}."
-            )
-        targets[qualifier.field] = at
-        if qualifier.qualifier not in finder.integration.source.qualifiers:
-            hint = suggestion(qualifier.qualifier, finder.integration.source.qualifiers)
-            finder.problem(f"the source has no qualifier {qualifier.qualifier!r}", at,
-                           hint or "Add it under `source.qualifiers`.")  # fmt: skip
-    for index, program in enumerate(mapping.programs):
-        at = f"mapping.programs.{index}"
-        if vendor is not None and not vendor.has_programs:
-            finder.problem(f"{vendor.name} has no programs", at, "Remove `programs` from the mapping.")
-        for row in program.fields:
-            finder.expression(row.value, names, f"{at}.fields.{row.target}")
-            if row.when:
-                finder.expression(row.when, names, f"{at}.fields.{row.target}.when")
-            if row.write != "overwrite":
-                finder.problem("a member's field is always overwritten", f"{at}.fields.{row.target}", "Remove `write`.")
-        if not program.status and not program.qualifier:
-            finder.problem("the program has neither `status` nor `status_from`", at)
-        if program.qualifier and program.qualifier not in finder.integration.source.qualifiers:
-            finder.problem(f"the source has no qualifier {program.qualifier!r}", f"{at}.status_from",
-                           suggestion(program.qualifier, finder.integration.source.qualifiers))  # fmt: skip
+def _decides(rule: Rule, later: Rule, vendor: type[Vendor] | None, names: Names) -> bool:
+    """Whether a rule leaves nobody to a later one: it ends the search, and has a value wherever the later one has."""
+    if vendor is None or rule.by in vendor.named:
+        return False
+    ends = rule.action == "create_only" or "update_only" not in vendor.actions
+    try:
+        read = parse(rule.value, names)
+    except ExpressionError:
+        return False
+    always = not read.lead_fields and not read.qualifiers
+    return ends and (always or rule.value.strip() == later.value.strip())
 
-    for index, _ in enumerate(mapping.lists):
-        if vendor is not None and not vendor.has_lists:
-            finder.problem(f"{vendor.name} has no lists", f"mapping.lists.{index}", "Remove `lists` from the mapping.")
+
+def _check_addresses(finder: Finder, vendor: type[Vendor] | None) -> None:
+    """Nobody is to be created without an address where the vendor finds people by it."""
+    integration = finder.integration
+    if vendor is None or "email" not in vendor.keys or any(rule.by == "email" for rule in integration.matching):
+        return
+    creating = [rule for rule in integration.matching if rule.action != "update_only" and rule.by not in vendor.named]
+    if creating and all(row.target != "email" for row in integration.mapping.fields):
+        what = f"nobody created at {vendor.name} would get an email address"
+        finder.problem("missing-match-field", what, "mapping.fields", "Add the row `email: lead.email`.")
 
 
 def unset_variables(integration: Integration) -> list[str]:
@@ -137,7 +130,7 @@ def unset_variables(integration: Integration) -> list[str]:
 
 
 def refuse_if_wrong(integration: Integration, plugins: Plugins) -> None:
-    """Raise all problems at once, if there are any."""
-    problems = check(integration, plugins)
+    """Raise all errors at once, if there are any; a warning keeps nothing from running."""
+    problems = [problem for problem in check(integration, plugins) if problem.level == "error"]
     if problems:
         raise SpecErrors(problems)

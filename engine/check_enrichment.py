@@ -32,7 +32,7 @@ def check(finder: Finder, names: Names) -> None:
     for field, policy in enrichment.fields.items():
         at = f"enrichment.fields.{field}"
         if field not in names.fields:
-            finder.problem(f"unknown lead field {field!r}", at, suggestion(field, names.fields))
+            finder.problem("unknown-lead-field", f"unknown lead field {field!r}", at, suggestion(field, names.fields))
         _check_order(finder, field, policy, adapters, at)
         _check_verification(finder, field, policy, adapters, at)
 
@@ -41,28 +41,30 @@ def _check_step(finder: Finder, step: Step, adapter: type[Enricher], at: str) ->
     for wanted in step.want:
         if wanted not in adapter.provides:
             hint = suggestion(wanted, adapter.provides) or f"It provides {', '.join(adapter.provides)}."
-            finder.problem(f"{step.use} does not provide {wanted!r}", f"{at}.want", hint)
+            finder.problem("adapter-cannot", f"{step.use} does not provide {wanted!r}", f"{at}.want", hint)
     if not adapter.online and step.budget != Budget():
-        finder.problem(f"{step.use} makes no calls that a budget could be for", f"{at}.budget", "Remove the budget.")
+        what = f"{step.use} makes no calls that a budget could be for"
+        finder.problem("adapter-cannot", what, f"{at}.budget", "Remove the budget.")
 
 
 def _check_budget(finder: Finder, budget: Budget, at: str) -> None:
     """A day that allows less than a run makes the run's figure say nothing, and is likely a mistake."""
     for name, run, day in (("calls", budget.calls, budget.day_calls), ("cost", budget.cost, budget.day_cost)):
         if run is not None and day is not None and day < run:
-            finder.problem(f"the budget of a day ({day:g} {name}) is below that of a run ({run:g})", at)
+            what = f"the budget of a day ({day:g} {name}) is below that of a run ({run:g})"
+            finder.problem("contradiction", what, at)
 
 
 def _check_callbacks(finder: Finder) -> None:
     """Where posted answers arrive: a port that exists, and an address that nobody can read along."""
     enrichment = finder.integration.enrichment
     if enrichment.listen and int(enrichment.listen.rpartition(":")[2]) > 65_535:
-        finder.problem("there is no such port", "enrichment.callbacks.listen", "Ports go up to 65535.")
+        at, fix = "enrichment.callbacks.listen", "Ports go up to 65535."
+        finder.problem("unsafe-address", "there is no such port", at, fix)
     parts = urlsplit(enrichment.callback_url)
     if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
-        finder.problem(
-            "people's data would be posted in the clear", "enrichment.callbacks.url", "Give an https address."
-        )
+        what = "people's data would be posted in the clear"
+        finder.problem("unsafe-address", what, "enrichment.callbacks.url", "Give an https address.")
 
 
 def _check_labels(finder: Finder) -> None:
@@ -73,7 +75,8 @@ def _check_labels(finder: Finder) -> None:
     for index, step in enumerate(enrichment.steps):
         label = step.label or step.use
         if named[label] > 1 and (step.label or label in ordered):
-            finder.problem(f"two steps are called {label!r}", f"{enrichment.at}.{index}", "Give each a `label`.")
+            at = f"{enrichment.at}.{index}"
+            finder.problem("stands-twice", f"two steps are called {label!r}", at, "Give each a `label`.")
             named[label] = 1
 
 
@@ -90,13 +93,13 @@ def _check_order(finder: Finder, field: str, policy: FieldPolicy, adapters: dict
         if label not in steps:
             if not unsure:
                 hint = suggestion(label, steps) or f"The steps are {', '.join(steps)}."
-                finder.problem(f"no step is called {label!r}", f"{at}.order", hint)
+                finder.problem("unknown-step", f"no step is called {label!r}", f"{at}.order", hint)
             continue
         named = steps[label]
         if any(adapter is None or field in (step.want or adapter.provides) for step, adapter in named):
             continue
         can = any(adapter is not None and field in adapter.provides for _, adapter in named)
-        finder.problem(f"the step {label!r} does not give {field!r}", f"{at}.order",
+        finder.problem("contradiction", f"the step {label!r} does not give {field!r}", f"{at}.order",
                        "Add it to the step's `want`." if can else "Take the step out of the order.")  # fmt: skip
 
 
@@ -104,10 +107,11 @@ def _check_verification(
     finder: Finder, field: str, policy: FieldPolicy, adapters: dict[str, type[Enricher]], at: str
 ) -> None:
     if field != "email" and (policy.verify or policy.accept != FieldPolicy().accept):
-        finder.problem("only email addresses have a status and can be verified", at, "Remove `accept` and `verify`.")
+        what = "only email addresses have a status and can be verified"
+        finder.problem("contradiction", what, at, "Remove `accept` and `verify`.")
         return
     for index, step in enumerate(policy.verify):
         adapter = adapters.get(f"{at}.verify.{index}")
         if adapter is not None and "email_status" not in adapter.provides:
-            finder.problem(f"{step.use} does not verify addresses", f"{at}.verify.{index}.use",
+            finder.problem("adapter-cannot", f"{step.use} does not verify addresses", f"{at}.verify.{index}.use",
                            "Use one that provides email_status.")  # fmt: skip

@@ -1,4 +1,4 @@
-"""The page of a code: of a failure, of a notice, or of a vendor's own. The documentation and the terminal show it."""
+"""The page of a code: of a failure, a notice, a finding, or of a vendor's own. The docs and the terminal show it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from engine.code_texts import NOTICE_ADVICE, TEXTS, Command
 from engine.codes import CODES, NOTICES, OWNERS, Code, Level, Recovery, VendorCode
 from engine.codes import code as code_called
+from engine.findings import FINDINGS, Finding
 
 #: The vendors' codes by the name of the vendor.
 VendorCodes = Mapping[str, Sequence[VendorCode]]
@@ -88,6 +89,18 @@ def notice_page(name: str) -> Page:
     return Page(name, NOTICES[name], [Section(points=points), Section("Commands", commands=commands)])
 
 
+def finding_page(finding: Finding) -> Page:
+    """The page of a kind of finding that `engine check` has."""
+    kind = "an error; no run starts with it" if finding.level == "error" else "a warning; a run starts all the same"
+    sections = [Section(points=(f"Kind: {kind}", f"What to do: {finding.fix}"))]
+    if finding.wrong:
+        width = max(len(finding.wrong), len(finding.right))
+        lines = (f"{finding.wrong:<{width}}   # wrong", f"{finding.right:<{width}}   # right")
+        sections.append(Section("For example", printed=lines))
+    commands = (("engine check expo.yaml", "see whether it is gone"),)
+    return Page(finding.code, finding.meaning, [*sections, Section("Commands", commands=commands)])
+
+
 def vendor_page(vendor: str, owns: Sequence[VendorCode]) -> Page:
     """The page of a vendor's own code: of its one meaning, or of all that the vendor's message tells apart."""
     failures = [code_called(name) for name in dict.fromkeys(own.failure for own in owns) if name]
@@ -121,13 +134,15 @@ def pages(name: str, vendors: VendorCodes) -> list[Page]:
         return [failure_page(CODES[called], vendors)]
     if called in NOTICES:
         return [notice_page(called)]
+    if name.lower() in FINDINGS:
+        return [finding_page(FINDINGS[name.lower()])]
     found = {vendor: [own for own in codes if own.code.upper() == called] for vendor, codes in sorted(vendors.items())}
     return [vendor_page(vendor, owns) for vendor, owns in found.items() if owns]
 
 
 def names(vendors: VendorCodes) -> list[str]:
     """All codes that have a page, each once."""
-    return list(dict.fromkeys([*CODES, *NOTICES, *(own.code for _, own in _each(vendors))]))
+    return list(dict.fromkeys([*CODES, *NOTICES, *FINDINGS, *(own.code for _, own in _each(vendors))]))
 
 
 def _each(vendors: VendorCodes) -> Iterator[tuple[str, VendorCode]]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from engine.errors import Level
+if TYPE_CHECKING:
+    from engine.errors import Level
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ FINDINGS: dict[str, Finding] = _table(
             "write: if_empty", "write: if_blank"),
     Finding("double-choice", "Of several keys that exclude each other, all are there, or none.",
             "Write exactly one of them."),
+    Finding("wrong-provider-file", "A provider file says something that cannot be so.",
+            "Correct it as the message says; docs/providers.md describes the files."),
     # Names
     Finding("unknown-adapter", "There is no source, enricher or vendor of this name.",
             "Correct the name, or install the plugin; `engine plugins` shows what is there.",
@@ -86,13 +90,18 @@ FINDINGS: dict[str, Finding] = _table(
             "Add a row for it, as in `email: lead.email`."),
     Finding("unreachable-rule", "A matching rule is never tried, because one before it always decides.",
             "Remove it, or move it to the front.", level="warning"),
-    Finding("repeated-rule", "A matching rule stands twice.", "Remove one."),
+    Finding("stands-twice", "Something stands twice that can be there once: a key, a matching rule, a label.",
+            "Remove one, or give it another name."),
     Finding("no-target", "Something that has to lead somewhere leads nowhere: an option without a value, a program"
             " without a status.", "Give the option, the status or the field that is meant.",
             "options: {Hot: A, Warm: ''}", "options: {Hot: A, Warm: B}"),
     Finding("unused-qualifier", "The source reads a qualifier that no row of the mapping uses.",
             "Map it, or remove it from `source.qualifiers`.", level="warning"),
-    Finding("vendor-cannot", "The vendor cannot do what the spec asks for.", "Remove it, or use what is named."),
+    Finding("missing-separator", "Several answers may be written, but the source reads them as one.",
+            "Say what stands between them, in `source.qualifiers`.", "Interests: Interests",
+            'Interests: {column: Interests, separator: ";"}', level="warning"),
+    Finding("adapter-cannot", "The vendor or enricher cannot do what the spec asks for.",
+            "Remove it, or use what is named."),
     Finding("contradiction", "Two settings exclude each other.", "Remove one of them."),
     Finding("unsafe-address", "People's data would travel in the clear, or a port does not exist.",
             "Give an https address and a port up to 65535."),

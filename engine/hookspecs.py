@@ -1,4 +1,4 @@
-"""The hooks of a plugin: seven, each with one purpose. Hooks register, classes adapt, dataclasses travel.
+"""The hooks of a plugin: eight, each with one purpose. Hooks register, classes adapt, dataclasses travel.
 
 A plugin is a module or object named by an entry point in the group `engine`:
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from engine.adapters import Enricher, Source, Vendor
     from engine.records import Failure, Lead
+    from engine.spec_kinds import SpecKind
 
 hookspec = pluggy.HookspecMarker("engine")
 hookimpl = pluggy.HookimplMarker("engine")
@@ -43,6 +44,11 @@ def register_vendors() -> Sequence[type[Vendor]]:  # type: ignore[empty-body]
 @hookspec
 def register_filters() -> Mapping[str, Callable[..., Any]]:  # type: ignore[empty-body]
     """Return filters for expressions, by name. A filter is pure: same input, same output, no side effect."""
+
+
+@hookspec
+def register_spec_kinds() -> Sequence[SpecKind]:  # type: ignore[empty-body]
+    """Return the kinds of spec file that this plugin reads: `engine schema` and `engine check` know them then."""
 
 
 @hookspec

@@ -16,6 +16,8 @@ from engine.adapters import API_VERSION, Adapter, Enricher, Source, Vendor
 from engine.errors import EngineError, EnvironmentFault, SpecError
 from engine.expressions import suggestion
 from engine.filters import BUILT_IN
+from engine.spec_files import KINDS
+from engine.spec_kinds import SpecKind
 
 GROUP = "engine"
 
@@ -33,7 +35,7 @@ class Broken:
 
 @dataclass(frozen=True)
 class Plugins:
-    """What is installed: adapters and filters by name, their origins, and what is broken."""
+    """What is installed: adapters, filters and further kinds of spec by name, their origins, and what is broken."""
 
     manager: pluggy.PluginManager
     sources: Mapping[str, type[Source]]
@@ -42,6 +44,7 @@ class Plugins:
     filters: Mapping[str, Callable[..., Any]]
     origins: Mapping[str, str]
     broken: tuple[Broken, ...] = field(default=())
+    kinds: Mapping[str, SpecKind] = field(default_factory=dict)
 
     def source(self, name: str) -> type[Source]:
         return self._named("source", self.sources, name)
@@ -108,6 +111,7 @@ def load(extra: Mapping[str, object] | None = None, *, installed: bool = True) -
         enrichers=_collect(manager, "register_enrichers", Enricher, origins, broken),
         vendors=_collect(manager, "register_vendors", Vendor, origins, broken),
         filters={**BUILT_IN, **_collect_filters(manager, origins, broken)},
+        kinds=_collect_kinds(manager, origins, broken),
         origins=origins,
         broken=tuple(broken),
     )
@@ -195,4 +199,20 @@ def _collect_filters(
                 continue
             origins[f"filter {name}"] = plugin
             found[name] = filter_
+    return found
+
+
+def _collect_kinds(manager: pluggy.PluginManager, origins: dict[str, str], broken: list[Broken]) -> dict[str, SpecKind]:
+    found: dict[str, SpecKind] = {}
+    for plugin, kinds in _implementations(manager, "register_spec_kinds", list, broken):
+        for kind in kinds:
+            if not isinstance(kind, SpecKind):
+                broken.append(Broken(plugin, f"{kind!r} is no SpecKind"))
+            elif kind.name in KINDS or kind.name in found:
+                other = origins.get(f"kind {kind.name}", "built-in")
+                what = f"two plugins provide the kind of spec {kind.name!r}: {other} and {plugin}"
+                broken.append(Broken(plugin, what, (kind.name,)))
+            else:
+                origins[f"kind {kind.name}"] = plugin
+                found[kind.name] = kind
     return found

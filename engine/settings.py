@@ -9,7 +9,6 @@ import fcntl
 import hashlib
 import logging
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from engine.errors import Place, RetryLater, SpecError
+from engine.files import replace_text
 from engine.redaction import redact, remember_secret
 
 #: Seconds between two attempts to get a lock that another process holds, and for which they are made.
@@ -143,7 +143,7 @@ class ReferredSecrets:
             if "keyring" in reference:
                 _to_keyring(str(reference["keyring"]), value)
             elif "file" in reference:
-                _to_file(self._file(reference), value)
+                replace_text(self._file(reference), value + "\n", mode=0o600)
             else:
                 return False
         except Exception as error:  # a keyring's backend is somebody else's code
@@ -203,25 +203,6 @@ def state_folder() -> Path:
     given = os.environ.get("XDG_STATE_HOME", "")
     base = Path(given) if Path(given).is_absolute() else Path.home() / ".local" / "state"
     return base / "lead-engine"
-
-
-def _to_file(path: Path, value: str) -> None:
-    """Replace the file at once: whoever reads finds the old value or the new one, also after a power failure."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # made with mode 0600
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(value + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _to_keyring(entry: str, value: str) -> None:

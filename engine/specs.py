@@ -185,6 +185,22 @@ def load(path: Path | str) -> Integration:
     )  # fmt: skip
 
 
+def load_part(path: Path, kind: str) -> Integration:
+    """Read a part of an integration alone, as an integration that says nothing else. Raises SpecErrors, SpecError."""
+    reader = Reader()
+    prefix = {"source": "source", "enrichment": "enrichment", "mapping": "mapping"}.get(kind, "")
+    raw = reader.read(path, kind, prefix)
+    reader.finish()
+    return Integration(
+        name=path.stem,
+        path=path,
+        source=_source(raw) if kind == "source" else SourceSpec("csv"),
+        destination=Destination(""),
+        mapping=_mapping(raw) if kind == "mapping" else MappingSpec(()),
+        places=reader.places,
+    )
+
+
 def _digest(raw: Mapping[str, Any], folder: Path, mapping: MappingSpec) -> str:
     """What stands for all that a run depends on. A table that cannot be read is another matter than an empty one."""
     kept = {key: value for key, value in raw.items() if key not in _ASIDE}

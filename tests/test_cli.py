@@ -97,7 +97,9 @@ def test_check_finds_nothing_wrong_with_a_good_spec(engine: Engine, spec: Spec) 
     spec()
     done = engine("check", "expo.yaml")
     assert (done.returncode, done.stdout, done.stderr) == (0, "expo.yaml: nothing is wrong\n", "")
-    assert json.loads(engine("check", "--json", "expo.yaml").stdout) == {"schema_version": 1, "problems": []}
+    assert json.loads(engine("check", "--json", "expo.yaml").stdout) == {
+        "schema_version": 1, "checked": ["expo.yaml"], "problems": [],
+    }  # fmt: skip
 
 
 def test_check_shows_every_problem_with_its_place(engine: Engine, spec: Spec) -> None:
@@ -105,11 +107,13 @@ def test_check_shows_every_problem_with_its_place(engine: Engine, spec: Spec) ->
     done = engine("check", "expo.yaml")
     assert (done.returncode, done.stdout) == (2, "")
     assert "expo.yaml:" in done.stderr and "Did you mean 'email'?" in done.stderr
-    assert "2 problems" in done.stderr
+    assert "2 errors" in done.stderr
     problems = json.loads(engine("check", "--json", "expo.yaml", "nowhere.yaml").stdout)["problems"]
-    assert [problem["fix"] for problem in problems[:2]] == ["Did you mean 'email'?", "Did you mean 'upper'?"]
-    assert problems[0]["where"]["path"] == "expo.yaml" and problems[0]["where"]["line"] > 1
-    assert "cannot read the spec" in problems[2]["what"]
+    errors = [problem for problem in problems if problem["level"] == "error"]
+    assert [problem["fix"] for problem in errors[:2]] == ["Did you mean 'email'?", "Did you mean 'upper'?"]
+    assert errors[0]["where"]["path"] == "expo.yaml" and errors[0]["where"]["line"] > 1
+    assert errors[0]["code"] == "unknown-lead-field"
+    assert "cannot read the spec" in errors[2]["what"]
 
 
 def test_plugins_lists_what_is_installed(engine: Engine) -> None:

@@ -311,7 +311,7 @@ def test_a_live_check_ends_as_a_run_would_where_the_vendor_refuses_or_does_not_a
     assert "cannot be reached" in gone.err
     wrong = bench.spec(fields={"email": "lead.emial"}, config={"base_url": "http://127.0.0.1:9"})
     both = bench.cli("check", "--live", wrong)
-    assert (both.code, "2 problems" in both.err) == (2, True)
+    assert (both.code, "2 errors" in both.err) == (2, True)
 
 
 def test_a_missing_permission_does_not_hide_the_other_problems(bench: Bench) -> None:

@@ -21,7 +21,7 @@ def cli() -> None:
 
 def build_cli() -> click.Group:
     """The command line with the subcommands of the core and of every plugin."""
-    from engine.cli import author, connection, enrich, explain, operate, reconcile
+    from engine.cli import author, check, connection, enrich, explain, operate, reconcile
 
     for command in (
         operate.run,
@@ -32,10 +32,11 @@ def build_cli() -> click.Group:
         explain.explain,
         connection.doctor,
         connection.fields,
-        author.check,
+        check.check,
         author.plugins,
         author.sandbox,
         author.schema,
+        author.migrate,
         operate.demo,
     ):
         cli.add_command(command)

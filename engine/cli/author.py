@@ -1,79 +1,22 @@
-"""Commands for those who write specs and plugins: check, plugins, sandbox, schema."""
+"""Commands for those who write specs and plugins: plugins, sandbox, schema, migrate."""
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
 import click
 
-from engine import check as checking
-from engine import live as live_checking
 from engine import plugins as plugin_loader
-from engine import specs
-from engine.cli.common import console, counted, json_option, print_json, state_option, table
-from engine.connection import opened
-from engine.errors import AbortRun, EnvironmentFault, Place, SpecError
-
-
-@click.command()
-@click.argument("integration", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--live", is_flag=True, help="Also compare with what the vendor has now; nothing is written there.")
-@state_option
-@json_option
-def check(integration: tuple[Path, ...], live: bool, state: Path, as_json: bool) -> None:
-    """Show everything that is wrong with INTEGRATION (one or more specs), without sending anything.
-
-    With --live, the vendor is asked for its fields, programs and lists, and each row that names something else is
-    shown. The state is used only to keep to the vendor's limits.
-    """
-    from engine.waterfalls import rehearsed
-
-    loaded = plugin_loader.load()
-    problems: list[AbortRun] = []
-    unset: dict[str, None] = {}
-    compared: dict[str, None] = {}
-    for path in integration:
-        found: list[SpecError] = []
-        try:
-            spec = specs.load(path)
-            found = checking.check(spec, loaded)
-            found += [] if found else rehearsed(spec, loaded, time.time, lambda text: None).problems()
-            problems += found
-            unset.update(dict.fromkeys(checking.unset_variables(spec)))
-            if live:
-                with opened(spec, loaded, state) as connection:
-                    problems += live_checking.check(spec, loaded, connection.vendor)
-                    compared[connection.vendor.account] = None
-        except specs.SpecErrors as error:
-            problems += error.problems
-        except AbortRun as error:
-            # What keeps the vendor from being set up has been found already where it stands in the spec.
-            if error.where or not found:
-                problems.append(error)
-    if as_json:
-        print_json({"schema_version": 1, "problems": [_problem_json(problem) for problem in problems]})
-    else:
-        for problem in problems:
-            click.echo(str(problem), err=True)
-        verdict = counted(len(problems), "problem") if problems else "nothing is wrong"
-        click.echo(f"{', '.join(map(str, integration))}: {verdict}", err=bool(problems))
-        if compared:
-            click.echo(f"compared with {', '.join(compared)}", err=bool(problems))
-        if unset:
-            click.echo(f"note: to be set before a run: {', '.join(unset)}", err=bool(problems))
-    sys.exit(min((problem.exit_code for problem in problems), default=0))
-
-
-def _problem_json(problem: AbortRun) -> dict[str, Any]:
-    where = problem.where
-    place = {"path": where.path, "line": where.line, "column": where.column} if isinstance(where, Place) else None
-    return {"what": problem.what, "where": place or str(where or ""), "why": problem.why, "fix": problem.fix}
+from engine import saved_catalog
+from engine.cli.common import console, json_option, print_json, table
+from engine.errors import EnvironmentFault, SpecError
+from engine.expressions import suggestion
+from engine.files import replace_text
+from engine.spec_files import KINDS
 
 
 @click.command()
@@ -142,7 +85,60 @@ def sandbox(name: str, port: int, seed: Path | None) -> None:
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(specs.KINDS))
-def schema(kind: str) -> None:
-    """Print the JSON Schema of a KIND of spec, for editors."""
-    click.echo(json.dumps(specs.schema(kind), indent=2, ensure_ascii=False))
+@click.argument("kind", required=False)
+@click.option("--output", type=click.Path(path_type=Path), metavar="FOLDER",
+              help="Write the schemas of all kinds into this folder, as KIND.json.")  # fmt: skip
+@click.option("--catalog", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
+              help="A saved catalog: the rows of a mapping then complete from the vendor's fields.")  # fmt: skip
+def schema(kind: str | None, output: Path | None, catalog: Path | None) -> None:
+    """Print the JSON Schema of a KIND of spec, for editors, with what the installed plugins add.
+
+    KIND is integration, source, enrichment, matching, mapping, samples, or one that a plugin brings. A spec names its
+    schema in its first line: `# yaml-language-server: $schema=FOLDER/integration.json`.
+    """
+    from engine.editor_schemas import as_text, editor_schema, write_schemas
+
+    loaded = plugin_loader.load()
+    fields = saved_catalog.load(catalog).fields if catalog else ()
+    kinds = (*KINDS, *loaded.kinds)
+    if kind is not None and kind not in kinds:
+        raise SpecError(
+            f"there is no kind of spec {kind!r}", fix=suggestion(kind, kinds) or f"It is one of {', '.join(kinds)}."
+        )
+    if output is not None:
+        for path in write_schemas(output, loaded, fields):
+            click.echo(f"written: {path}", err=True)
+    elif kind is None:
+        raise click.UsageError(f"name a kind ({', '.join(kinds)}), or a folder with --output")
+    else:
+        click.echo(as_text(editor_schema(kind, loaded, fields)), nl=False)
+
+
+@click.command()
+@click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(exists=True, path_type=Path))
+@click.option("--check", "only_check", is_flag=True, help="Write nothing; exit 1 where a spec is not up to date.")
+def migrate(paths: tuple[Path, ...], only_check: bool) -> None:
+    """Bring the specs at each PATH up to date with this version of the format; comments are kept.
+
+    PATH is a spec, or a folder with specs; without it, the current folder.
+    """
+    from engine.check_files import spec_files
+    from engine.migrate import migrated
+
+    behind, wrong = 0, 0
+    for path in spec_files(paths or (Path(),)):
+        try:
+            made = migrated(path)
+        except SpecError as error:
+            wrong += 1
+            click.echo(str(error), err=True)
+            continue
+        if not made.changes:
+            continue
+        behind += 1
+        click.echo(f"{path}: {'to be changed' if only_check else 'changed'}: {', '.join(made.changes)}")
+        if not only_check:
+            replace_text(path, made.text)
+    if not behind and not wrong:
+        click.echo("all specs are up to date")
+    sys.exit(2 if wrong else 1 if behind and only_check else 0)

@@ -16,6 +16,7 @@ from engine.code_pages import Page, aligned, names, pages
 from engine.codes import CODES, NOTICES
 from engine.errors import SpecError
 from engine.expressions import suggestion
+from engine.findings import FINDINGS
 
 
 @click.command()
@@ -27,9 +28,10 @@ from engine.expressions import suggestion
 def explain(code_or_lead: str, lead: bool, integration: str | None, state: Path, as_json: bool) -> None:
     """Explain a code, or where each value of a lead came from and went to.
 
-    A code is that of a failure (NO_TAG_MAPPING), of a notice (VALUE_TRUNCATED), or a vendor's own (1007): what it
-    means, who fixes it and how. Any other word is a lead's number, address or key: for each field the captured cell,
-    what normalisation and enrichment made of it, what was edited, and the vendor's field.
+    A code is that of a failure (NO_TAG_MAPPING), of a notice (VALUE_TRUNCATED), of a finding of `engine check`
+    (unknown-lead-field), or a vendor's own (1007): what it means, who fixes it and how. Any other word is a lead's
+    number, address or key: for each field the captured cell, what normalisation and enrichment made of it, what was
+    edited, and the vendor's field.
     """
     vendors = {name: vendor.codes for name, vendor in plugin_loader.load().vendors.items()}
     found = [] if lead else pages(code_or_lead, vendors)
@@ -46,8 +48,9 @@ def explain(code_or_lead: str, lead: bool, integration: str | None, state: Path,
     if lead or (state.exists() and "@" in code_or_lead):
         fix = "Give its number, address or key; --integration NAME looks in another integration of this state."
         raise SpecError(f"there is no lead {code_or_lead!r}", fix=fix)
-    hint = suggestion(code_or_lead.upper(), names(vendors))
-    listed = f"Failures: {', '.join(CODES)}. Notices: {', '.join(NOTICES)}. Or a vendor's own code."
+    hint = suggestion(code_or_lead.upper(), names(vendors)) or suggestion(code_or_lead.lower(), FINDINGS)
+    listed = f"Failures: {', '.join(CODES)}. Notices: {', '.join(NOTICES)}. Findings: {', '.join(FINDINGS)}."
+    listed += " Or a vendor's own code."
     what = "code and no lead" if state.exists() else "code"
     raise SpecError(f"there is no {what} {code_or_lead!r}", fix=hint or listed)
 

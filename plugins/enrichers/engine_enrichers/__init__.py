@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import click
 
     from engine.adapters import Enricher
+    from engine.spec_kinds import SpecKind
 
 
 @hookimpl
@@ -28,6 +29,14 @@ def register_enrichers() -> Sequence[type[Enricher]]:
 
     offline = [Normalize, Names, CompanyNames, JobTitles, Phones, Places, Emails, EmailDomain]
     return [*offline, HttpEnricher, *installed()]
+
+
+@hookimpl
+def register_spec_kinds() -> Sequence[SpecKind]:
+    """Return the kind of provider files."""
+    from engine_enrichers.declared.kind import PROVIDER
+
+    return [PROVIDER]
 
 
 @hookimpl

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.errors import RetryLater, SpecError, VendorUnavailable
-from engine.specs import SpecErrors
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,16 +52,9 @@ def schema() -> None:
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 def check(files: Sequence[Path]) -> None:
     """Say everything that is wrong with provider files. Sends nothing."""
-    from engine_enrichers.declared.provider_files import load_provider
+    from engine_enrichers.declared.kind import problems as problems_of
 
-    problems: list[SpecError] = []
-    for path in files:
-        try:
-            load_provider(path)
-        except SpecErrors as error:
-            problems += error.problems
-        except SpecError as error:
-            problems.append(error)
+    problems = [problem for path in files for problem in problems_of(path)]
     for problem in problems:
         click.echo(str(problem), err=True)
     verdict = f"{len(problems)} problem{'' if len(problems) == 1 else 's'}" if problems else "nothing is wrong"
