@@ -59,7 +59,7 @@ def migrated(path: Path, steps: Mapping[int, Step] = STEPS, to: int = VERSION) -
         else:
             _put_in_front(tree, to)
         out = io.StringIO()
-        round_trip().dump(tree, out)
+        round_trip(text).dump(tree, out)
         text = out.getvalue()
     return Migrated(path, text, tuple(changes))
 

@@ -149,12 +149,16 @@ def read_text(path: Path) -> str:
         raise SpecError("the spec is not UTF-8 text", where=where, fix=fix, code="unreadable-file") from error
 
 
-def round_trip() -> YAML:
-    """A reader and writer that keeps comments, quotes and the order of keys."""
+def round_trip(text: str = "") -> YAML:
+    """A reader and writer that keeps comments, quotes and the order of keys, and indents as `text` does."""
     yaml = YAML(typ="rt")
     yaml.allow_duplicate_keys = False
     yaml.preserve_quotes = True
     yaml.width = 4096  # long expressions stay on one line
+    mapping = re.search(r"(?m)^\S[^\n#]*:[ \t]*(?:#[^\n]*)?\n(?:[ \t]*(?:#[^\n]*)?\n)*( +)[^\s#-]", text)
+    items = re.search(r"(?m)^( *)[^\s#-][^\n#]*:[ \t]*(?:#[^\n]*)?\n(?:[ \t]*(?:#[^\n]*)?\n)*( *)-( +)\S", text)
+    offset = max(0, len(items[2]) - len(items[1])) if items else 0
+    yaml.indent(len(mapping[1]) if mapping else 2, offset + 1 + len(items[3]) if items else 2, offset)
     return yaml
 
 
@@ -182,6 +186,7 @@ _SAID: Sequence[tuple[str, str, str, bool]] = (
      "Write `[one, two]`.", True),
     (r"flow mapping.*expected ',' or '}'", "a { is opened and not closed, or a comma is missing",
      "Write `{key: value, other: value}`.", True),
+    (r"flow node", "a [ or a { is opened and not closed", "Write `[one, two]` or `{key: value}`.", True),
     (r"expected <block end>, but found '<scalar>'", "something stands after the closing quote",
      "An expression that begins with a quote goes into a second pair: \"'Event: ' ~ lead.event\".", False),
     (r"expected <block end>", "the indentation does not fit", "Begin the keys of one group in the same column.", False),
