@@ -1,8 +1,8 @@
 """Write the parts of the documentation that come from the code; `--check` says which of them are stale.
 
 A generated part stands in a page between `<!-- generated: NAME -->` and `<!-- end: NAME -->`; the pages of the folder
-`failures` are generated as a whole. What they say is said in the code: in docstrings, JSON Schemas, the table of
-failure codes and the command line.
+`failures`, and the schemas for editors in `specs/schemas`, are generated as a whole. What they say is said in the code:
+in docstrings, JSON Schemas, the tables of failure and finding codes, and the command line.
 """
 
 from __future__ import annotations
@@ -28,8 +28,10 @@ from engine import (
     code_pages,
     code_texts,
     codes,
+    editor_schemas,
     errors,
     filters,
+    findings,
     hookspecs,
     limits,
     plugins,
@@ -40,6 +42,7 @@ from engine.cli import build_cli
 from engine.expressions import Names, function, parse
 
 HERE = Path(__file__).parent
+SCHEMAS = HERE.parent / "specs" / "schemas"
 _PART = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end: \2 -->)", re.DOTALL)
 
 #: The lead that the examples of expressions are worked out for.
@@ -279,6 +282,22 @@ def notice_codes() -> Iterator[str]:
     yield from table(("notice", "meaning", "what to do"), found)
 
 
+def finding_codes() -> Iterator[str]:
+    found = (
+        (f"`{each.code}`", each.level, each.meaning, each.fix,
+         f"`{each.wrong}` → `{each.right}`" if each.wrong else "")
+        for each in findings.FINDINGS.values()
+    )  # fmt: skip
+    yield from table(("code", "level", "meaning", "what to do", "for example"), found)
+
+
+def schema_files() -> Iterator[tuple[str, str]]:
+    """The file name and the text of the schema of each kind of spec, with what the plugins here add to it."""
+    loaded = plugins.load()
+    for kind in (*specs.KINDS, *loaded.kinds):
+        yield f"{kind}.json", editor_schemas.as_text(editor_schemas.editor_schema(kind, loaded))
+
+
 def failure_pages() -> Iterator[tuple[str, str]]:
     """The file name and the text of the page of each failure code, with the codes of the vendors that are shipped."""
     vendors = plugins.load().vendors
@@ -298,6 +317,7 @@ PARTS: Mapping[str, Callable[[], Iterator[str]]] = {
     "exceptions": exceptions,
     "failures": failure_codes,
     "filters": filter_table,
+    "findings": finding_codes,
     "hooks": hooks,
     "interfaces": interfaces,
     "lead-fields": lead_fields,
@@ -326,7 +346,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     check = parser.parse_args(arguments).check
     wanted = {path: page(path.read_text("utf-8")) for path in HERE.glob("*.md")}
     wanted.update({HERE / "failures" / name: text for name, text in failure_pages()})
-    gone = {path: "" for path in (HERE / "failures").glob("*.md") if path not in wanted}
+    wanted.update({SCHEMAS / name: text for name, text in schema_files()})
+    there = [*(HERE / "failures").glob("*.md"), *SCHEMAS.glob("*.json")]
+    gone = {path: "" for path in there if path not in wanted}
     stale = []
     for path, text in sorted({**wanted, **gone}.items()):
         if path.exists() and path.read_text("utf-8") == text:
@@ -335,10 +357,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not check and path in gone:
             path.unlink()
         elif not check:
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(exist_ok=True, parents=True)
             path.write_text(text, "utf-8")
     for path in stale:
-        sys.stdout.write(f"{'stale' if check else 'written'}: docs/{path.relative_to(HERE)}\n")
+        name = f"docs/{path.relative_to(HERE)}" if path.is_relative_to(HERE) else f"specs/schemas/{path.name}"
+        sys.stdout.write(f"{'stale' if check else 'written'}: {name}\n")
     if check and stale:
         sys.stdout.write("Run `python docs/generate.py`.\n")
     return 1 if check and stale else 0

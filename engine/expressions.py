@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import math
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,8 @@ from jinja2.parser import Parser
 
 from engine import filters as _filters
 
+SYNTAX = "expression-syntax"
+UNKNOWN = "unknown-name"
 MAX_SOURCE = 2_000
 MAX_DEPTH = 40
 
@@ -36,11 +39,15 @@ _TESTS = {"blank": "is_blank({})", "defined": "not is_blank({})", "none": "is_no
 
 
 class ExpressionError(ValueError):
-    """An expression is not allowed or not understood. `fix` says what to write instead, where that is known."""
+    """An expression is not allowed or not understood.
 
-    def __init__(self, what: str, fix: str = "") -> None:
+    `fix` says what to write instead, where that is known; `code` names the kind of finding (see `engine.findings`).
+    """
+
+    def __init__(self, what: str, fix: str = "", *, code: str = "forbidden-expression") -> None:
         super().__init__(what)
         self.fix = fix
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,20 +106,30 @@ def parse(source: str, names: Names) -> Expression:
     if len(source) > MAX_SOURCE:
         raise ExpressionError(f"an expression may have {MAX_SOURCE} characters, this one has {len(source)}")
     if not source.strip():
-        raise ExpressionError("the expression is empty", "Write a lead field, as in `lead.email`.")
+        raise ExpressionError("the expression is empty", "Write a lead field, as in `lead.email`.", code=SYNTAX)
     try:
         parser = Parser(_ENVIRONMENT, source, state="variable")
         tree = parser.parse_expression()
         if not parser.stream.eos:
-            raise ExpressionError(f"unexpected {parser.stream.current.value!r}")
+            raise ExpressionError(f"unexpected {parser.stream.current.value!r}", _advice(source), code=SYNTAX)
     except TemplateSyntaxError as error:
-        fix = "Write the bare expression, without braces." if "{" in source else ""
-        raise ExpressionError(f"syntax: {error.message}", fix) from error
+        raise ExpressionError(f"syntax: {error.message}", _advice(source), code=SYNTAX) from error
     except RecursionError as error:
         raise ExpressionError("the expression is nested too deeply") from error
     writer = _Writer(names)
     code = writer.write(tree, 0)
     return Expression(source, code, frozenset(writer.lead_fields), frozenset(writer.qualifiers))
+
+
+def _advice(source: str) -> str:
+    """What to do about an expression that is not understood, as far as its text tells."""
+    if "{" in source:
+        return "Write the bare expression, without braces."
+    if any(quote in source for quote in "“”„‘’«»"):
+        return "Use straight quotes: 'text'."
+    if re.search(r"[^=!<>]=[^=]", source):
+        return "Compare with ==."
+    return ""
 
 
 def function(expression: Expression, names: Names) -> Callable[[Mapping[str, Any], Mapping[str, Any]], Any]:
@@ -156,9 +173,9 @@ class _Writer:
             case nodes.Name(name=name):
                 known = ("lead", "qualifiers")
                 if name in known:
-                    raise ExpressionError(f"{name!r} needs a name after it", f"Write `{name}.…`.")
+                    raise ExpressionError(f"{name!r} needs a name after it", f"Write `{name}.…`.", code=UNKNOWN)
                 fix = f"Write `lead.{name}`." if name in self.names.fields else f"Write {name!r} in quotes for a text."
-                raise ExpressionError(f"unknown name {name!r}", fix)
+                raise ExpressionError(f"unknown name {name!r}", fix, code=UNKNOWN)
             case nodes.Filter():
                 return self._filter(node, inner)
             case nodes.Test(name=name, node=tested, args=[]) if name in _TESTS:
@@ -188,27 +205,30 @@ class _Writer:
     def _look_up(self, owner: str, key: str) -> str:
         if owner == "lead":
             if key not in self.names.fields:
-                raise ExpressionError(f"unknown lead field {key!r}", suggestion(key, self.names.fields))
+                fix = suggestion(key, self.names.fields)
+                raise ExpressionError(f"unknown lead field {key!r}", fix, code="unknown-lead-field")
             self.lead_fields.add(key)
             return f"get({key!r}, '')"
         if owner == "qualifiers":
             if key not in self.names.qualifiers:
-                raise ExpressionError(f"unknown qualifier {key!r}", suggestion(key, self.names.qualifiers))
+                fix = suggestion(key, self.names.qualifiers)
+                raise ExpressionError(f"unknown qualifier {key!r}", fix, code="unknown-qualifier")
             self.qualifiers.add(key)
             return f"answers.get({key!r}, '')"
-        raise ExpressionError(f"unknown name {owner!r}", suggestion(owner, ("lead", "qualifiers")))
+        raise ExpressionError(f"unknown name {owner!r}", suggestion(owner, ("lead", "qualifiers")), code=UNKNOWN)
 
     def _filter(self, node: nodes.Filter, depth: int) -> str:
         if node.name not in self.names.filters:
-            raise ExpressionError(f"unknown filter {node.name!r}", suggestion(node.name, self.names.filters))
+            fix = suggestion(node.name, self.names.filters)
+            raise ExpressionError(f"unknown filter {node.name!r}", fix, code="unknown-filter")
         if node.node is None or node.dyn_args or node.dyn_kwargs:
-            raise ExpressionError("a filter takes plain arguments only")
+            raise ExpressionError("a filter takes plain arguments only", code="filter-arguments")
         try:
             inspect.signature(self.names.filters[node.name]).bind(
                 None, *node.args, **{str(pair.key): pair.value for pair in node.kwargs}
             )
         except TypeError as error:
-            raise ExpressionError(f"the filter {node.name!r}: {error}") from error
+            raise ExpressionError(f"the filter {node.name!r}: {error}", code="filter-arguments") from error
         arguments = [self.write(node.node, depth), *(self.write(argument, depth) for argument in node.args)]
         arguments += [f"{pair.key}={self.write(pair.value, depth)}" for pair in node.kwargs]
         return f"f_{node.name}({', '.join(arguments)})"
