@@ -37,6 +37,11 @@ _COMPARE = {"eq": "==", "ne": "!=", "gt": ">", "gteq": ">=", "lt": "<", "lteq": 
 #: Calls, so that the source of what is tested stands in them once: tests of tests would else double it each time.
 _TESTS = {"blank": "is_blank({})", "defined": "not is_blank({})", "none": "is_none({})"}
 
+#: What people call the parts of Jinja's grammar that they reach for.
+_REFUSED = {"Call": "a call", "Mul": "multiplication", "Pow": "a power", "Mod": "%", "Slice": "a slice",
+            "Dict": "a mapping", "Test": "this test", "Getattr": "a name after a value",
+            "Getitem": "a part of a value"}  # fmt: skip
+
 
 class ExpressionError(ValueError):
     """An expression is not allowed or not understood.
@@ -107,13 +112,17 @@ def parse(source: str, names: Names) -> Expression:
         raise ExpressionError(f"an expression may have {MAX_SOURCE} characters, this one has {len(source)}")
     if not source.strip():
         raise ExpressionError("the expression is empty", "Write a lead field, as in `lead.email`.", code=SYNTAX)
+    if source.lstrip().startswith(("{{", "{%", "{#")):
+        what = "braces belong to templates, and this is an expression"
+        raise ExpressionError(what, "Write the bare expression, without braces.", code=SYNTAX)
     try:
         parser = Parser(_ENVIRONMENT, source, state="variable")
         tree = parser.parse_expression()
         if not parser.stream.eos:
             raise ExpressionError(f"unexpected {parser.stream.current.value!r}", _advice(source), code=SYNTAX)
     except TemplateSyntaxError as error:
-        raise ExpressionError(f"syntax: {error.message}", _advice(source), code=SYNTAX) from error
+        said = (error.message or "").replace("end of template", "end").rstrip(".")
+        raise ExpressionError(f"syntax: {said}", _advice(source), code=SYNTAX) from error
     except RecursionError as error:
         raise ExpressionError("the expression is nested too deeply") from error
     writer = _Writer(names)
@@ -174,7 +183,11 @@ class _Writer:
                 known = ("lead", "qualifiers")
                 if name in known:
                     raise ExpressionError(f"{name!r} needs a name after it", f"Write `{name}.…`.", code=UNKNOWN)
-                fix = f"Write `lead.{name}`." if name in self.names.fields else f"Write {name!r} in quotes for a text."
+                fix = (
+                    f"Write `lead.{name}`."
+                    if name in self.names.fields
+                    else f"A fixed text has two pairs of quotes: \"'{name}'\"."
+                )
                 raise ExpressionError(f"unknown name {name!r}", fix, code=UNKNOWN)
             case nodes.Filter():
                 return self._filter(node, inner)
@@ -197,8 +210,9 @@ class _Writer:
                 return f"[{', '.join(self.write(item, inner) for item in items)}]"
             case nodes.BinExpr() if type(node) in _BINARY:
                 return f"({self.write(node.left, inner)} {_BINARY[type(node)]} {self.write(node.right, inner)})"
+        what = _REFUSED.get(type(node).__name__, type(node).__name__)
         raise ExpressionError(
-            f"{type(node).__name__} is not allowed in an expression",
+            f"{what} is not allowed in an expression",
             "Allowed are lead.…, qualifiers['…'], constants, filters, ~ + - / //, comparisons, and/or/not, if-else.",
         )
 

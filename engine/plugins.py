@@ -65,10 +65,11 @@ class Plugins:
                     why=broken.reason,
                     fix="Update or reinstall the plugin; `engine plugins` shows all of them.",
                 )
+        meant = suggestion(name, found)
         raise SpecError(
             f"there is no {kind} called {name!r}",
-            why=f"installed: {', '.join(sorted(found)) or 'none'}",
-            fix=suggestion(name, found) or f"Install the plugin that provides {name!r}.",
+            why="" if meant and len(found) > 10 else f"installed: {', '.join(sorted(found)) or 'none'}",
+            fix=meant or f"Install the plugin that provides {name!r}.",
         )
 
 

@@ -209,11 +209,19 @@ def _explained(error: MarkedYAMLError, text: str, path: Path) -> SpecError:
         found = next((each for each in _SAID if re.search(each[0], said, re.DOTALL)), ("", said.strip(), "", False))
         _, what, fix, began = found
         mark = error.context_mark if began and error.context_mark else mark
-    lines = text.splitlines()[max(0, mark.line - 2) : mark.line + 1] if mark else []
-    if any(re.search(r" #\S* ?\S*:", line) for line in lines):
-        fix = "A # after a space starts a comment: put such a name in quotes."
-    where = Place(str(path), mark.line + 1, mark.column + 1) if mark else str(path)
-    return SpecError(f"YAML: {what}", where=where, fix=fix, code=code)
+    where = Place(str(path), mark.line + 1, mark.column + 1) if mark else None
+    before = list(enumerate(text.splitlines()[: where.line], 1))[-3:] if where else []
+    for number, line in reversed(before if code == "yaml-syntax" else ()):
+        # What is wrong shows only in a line after it.
+        if named := re.search(r"\S #\S*[^:]*:", line):
+            fix = "A # after a space starts a comment: put such a name in quotes."
+            what, where = "a name with a # in it stands without quotes", Place(str(path), number, named.start() + 2)
+            break
+        if keyed := re.match(r"\s*(?:- )?[A-Za-z_]\w*:(?=[A-Za-z_])", line):
+            what, fix = "a space is missing after a colon", "Write `key: value`."
+            where = Place(str(path), number, keyed.end())
+            break
+    return SpecError(f"YAML: {what}", where=where or str(path), fix=fix, code=code)
 
 
 def _plain(node: Any, path: Path, at: str, places: dict[str, Place]) -> Any:

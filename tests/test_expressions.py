@@ -169,7 +169,7 @@ def test_what_an_expression_may_not_do_is_refused_when_it_is_read(source: str) -
         ("qualifiers['Heta']", "Did you mean 'Heat'?"),
         ("lead.email | uper", "Did you mean 'upper'?"),
         ("email", "Write `lead.email`."),
-        ("Hot", "Write 'Hot' in quotes for a text."),
+        ("Hot", "A fixed text has two pairs of quotes: \"'Hot'\"."),
         ("{{ lead.email }}", "Write the bare expression, without braces."),
         ("leads.email", "Did you mean 'lead'?"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +14,12 @@ from engine import plugins as plugin_loader
 from engine.check_files import Report, check_paths, level_of, place_of
 from engine.cli.common import counted, print_json, state_option
 from engine.errors import AbortRun, Place, SpecError
-from engine.redaction import redact
+from engine.redaction import without_secrets
 
+#: A setting that is called like a secret, with a value that is no reference.
+_SECRET = re.compile(
+    r"""(?i)((?:token|secret|password|api[-_]?key|private[-_]?key)["']?\s*:\s*)(?!\{)(?:"[^"]*"|'[^']*'|[^,}\s#]+)"""
+)
 _COLOURS = {"error": "red", "warning": "yellow"}
 
 
@@ -113,7 +118,7 @@ def _excerpt(place: Place) -> Iterator[str]:
     except (OSError, UnicodeDecodeError, IndexError):
         return
     number = f"{place.line:>5}"
-    line = redact(line)
+    line = _SECRET.sub(r"\1***", without_secrets(line))
     shortened = line if len(line) <= 160 else f"{line[:157]}..."
     yield click.style(f"{number} | {shortened}", dim=True)
     if 0 < place.column <= len(shortened):
