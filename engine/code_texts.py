@@ -146,9 +146,10 @@ TEXTS: Mapping[str, Text] = {
         (("engine plugins", "what is installed, and what is broken"),),
     ),
     "UNKNOWN": Text(
-        ("The vendor has a new code, or uses a known one for a new purpose.",),
-        "sync", "Marketo: Lead could not be saved (code 1999)",
-        (("engine explain 1999", "what is known of a vendor's own code"),),
+        ("The vendor has a new code, or uses a known one for a new purpose.",
+         "The vendor left the lead aside for a reason that it does not tell."),
+        "sync", "Marketo: Lead skipped (code 1037)",
+        (("engine explain 1037", "what is known of a vendor's own code"),),
     ),
 }  # fmt: skip
 

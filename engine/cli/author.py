@@ -72,13 +72,13 @@ def sandbox(name: str, port: int, seed: Path | None) -> None:
         raise SpecError(f"this seed cannot be used: {error}", where=str(seed)) from error
     except OSError as error:
         raise EnvironmentFault(f"cannot listen on port {port}: {error.strerror}", fix="Use --port 0.") from error
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
     click.echo(f"{name} sandbox at {box.url}   (look inside: {box.url}/_sandbox/state; stop: Ctrl-C)")
     for variable, value in box.environment().items():
         click.echo(f"export {variable}={value}")
     sys.stdout.flush()
-    ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
     while not ended.wait(1.0):
         pass
     box.stop()
