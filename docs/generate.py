@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import ast
 import inspect
-import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import generate_expressions
 import generate_providers
 import generate_sessions
 from generate_tables import HEAD, inside, rows, table
@@ -30,7 +30,6 @@ from engine import (
     codes,
     editor_schemas,
     errors,
-    filters,
     findings,
     hookspecs,
     limits,
@@ -39,47 +38,10 @@ from engine import (
     specs,
 )
 from engine.cli import build_cli
-from engine.expressions import Names, function, parse
 
 HERE = Path(__file__).parent
 SCHEMAS = HERE.parent / "specs" / "schemas"
 _PART = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end: \2 -->)", re.DOTALL)
-
-#: The lead that the examples of expressions are worked out for.
-LEAD: Mapping[str, Any] = {
-    "first_name": "ADA",
-    "last_name": "lovelace",
-    "email": "ada@example.com",
-    "company": "Analytical Engines",
-    "job_title": "  Chief of Engines ",
-    "phone": "+44 20 7946 0000",
-    "country": "Norway",
-    "notes": "Wants a demo; call in May",
-    "badge_id": "1e5",
-    "event": "Expo 2026",
-    "scans": 2,
-}
-ANSWERS: Mapping[str, Any] = {"Lead Type": "Hot", "Interests": ["Pumps", "Valves"]}
-
-#: One worked example for each filter, or several.
-FILTER_EXAMPLES: Mapping[str, Sequence[str]] = {
-    "capitalize": ["lead.last_name | capitalize"],
-    "default": ["lead.city | default('unknown')", "lead.scans | default(9)"],
-    "digits": ["lead.phone | digits"],
-    "first": ["qualifiers['Interests'] | first"],
-    "float": ["'12.50' | float"],
-    "int": ["'007' | int"],
-    "join": ["qualifiers['Interests'] | join(', ')"],
-    "last": ["qualifiers['Interests'] | last"],
-    "lower": ["lead.first_name | lower"],
-    "replace": ["lead.event | replace('Expo', 'Exhibition')"],
-    "split": ["lead.notes | split(';')"],
-    "string": ["qualifiers['Interests'] | string"],
-    "title": ["lead.first_name | title"],
-    "trim": ["lead.job_title | trim"],
-    "truncate": ["lead.company | truncate(10)"],
-    "upper": ["lead.last_name | upper"],
-}
 
 #: The adapters that come with the engine and the first-party plugins.
 SHIPPED = (
@@ -94,17 +56,6 @@ SHIPPED = (
     ("vendor", "marketo"),
     ("vendor", "pardot"),
 )
-
-
-def evaluate(expression: str) -> Any:
-    """The value of an expression for the lead of the examples."""
-    names = Names((*records.LEAD_FIELDS, *records.DERIVED_FIELDS), ANSWERS)
-    return function(parse(expression, names), names)(LEAD, ANSWERS)
-
-
-def shown(value: Any) -> str:
-    """A value as the pages show it: text in quotes, everything else as JSON."""
-    return json.dumps(value, ensure_ascii=False)
 
 
 # Commands ---------------------------------------------------------------------------------------------------------
@@ -242,28 +193,7 @@ def adapter_reference() -> Iterator[str]:
         yield ""
 
 
-# Filters and failures ---------------------------------------------------------------------------------------------
-
-
-def filter_table() -> Iterator[str]:
-    found = []
-    for name, call in sorted(filters.BUILT_IN.items()):
-        arguments = list(inspect.signature(call).parameters.values())[1:]
-        given = ", ".join(item.name if item.default is item.empty else f"{item.name}={item.default!r}"
-                          for item in arguments)  # fmt: skip
-        label = f"`{name}({given})`" if given else f"`{name}`"
-        for number, example in enumerate(FILTER_EXAMPLES[name]):
-            meaning = " ".join(inspect.cleandoc(call.__doc__ or "").split()) if not number else ""
-            found.append((label if not number else "", meaning, f"`{example}`", f"`{shown(evaluate(example))}`"))
-    yield from table(("filter", "gives", "example", "result"), found)
-
-
-def lead_block() -> Iterator[str]:
-    yield from ("```yaml", "lead:")
-    yield from (f"  {name}: {shown(value)}" for name, value in LEAD.items())
-    yield "qualifiers:"
-    yield from (f"  {name}: {shown(value)}" for name, value in ANSWERS.items())
-    yield "```"
+# Failures ---------------------------------------------------------------------------------------------------------
 
 
 def failure_codes() -> Iterator[str]:
@@ -313,16 +243,15 @@ def lead_fields() -> Iterator[str]:
 PARTS: Mapping[str, Callable[[], Iterator[str]]] = {
     "adapters": adapter_reference,
     "commands": commands,
-    "example-lead": lead_block,
     "exceptions": exceptions,
     "failures": failure_codes,
-    "filters": filter_table,
     "findings": finding_codes,
     "hooks": hooks,
     "interfaces": interfaces,
     "lead-fields": lead_fields,
     "notices": notice_codes,
     "specs": spec_reference,
+    **generate_expressions.PARTS,
     **generate_providers.PARTS,
     **generate_sessions.PARTS,
     "provider-commands": lambda: commands("engine_enrichers"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from difflib import get_close_matches
 
-from engine import check_enrichment, check_mapping
+from engine import check_enrichment, check_mapping, tables
 from engine.adapters import Vendor
 from engine.errors import SpecError
 from engine.expressions import ExpressionError, Names, parse, suggestion
@@ -17,7 +17,7 @@ from engine.specs import Integration, Rule, SpecErrors
 
 
 def names_of(integration: Integration, plugins: Plugins) -> Names:
-    """What expressions of this integration may refer to."""
+    """What expressions of this integration may refer to. Its lookup tables are read."""
     declared = integration.source.columns.values()
     enriched = {
         name
@@ -26,7 +26,8 @@ def names_of(integration: Integration, plugins: Plugins) -> Names:
         for name in (*plugins.enrichers[step.use].provides, *step.want)
     }
     qualifiers = {*integration.source.qualifiers, *(row.qualifier for row in integration.mapping.qualifiers)}
-    return Names({*LEAD_FIELDS, *DERIVED_FIELDS, *declared, *enriched}, qualifiers, plugins.filters)
+    fields = {*LEAD_FIELDS, *DERIVED_FIELDS, *declared, *enriched}
+    return Names(fields, qualifiers, plugins.filters, tables.read_all(integration))
 
 
 def rules_of(integration: Integration, vendor: type[Vendor]) -> tuple[Rule, ...]:
@@ -42,6 +43,7 @@ def check(integration: Integration, plugins: Plugins) -> list[SpecError]:
     finder.adapter(plugins.source, source.use, {**source.config, "path": source.path or "-"}, "source")
     vendor = finder.adapter(plugins.vendor, integration.destination.use, integration.destination.config, "destination")
     names = names_of(integration, plugins)
+    finder.problems += [table for table in names.tables.values() if isinstance(table, SpecError)]
     check_enrichment.check(finder, names)
     for index, name in enumerate(integration.required):
         if name not in names.fields:

@@ -12,7 +12,7 @@ from engine.filters import text
 from engine.records import Answer, Failure, Field, Notice
 from engine.specs import FieldRow
 
-#: What a value did not fit, as (field, value, why).
+#: What a value did not fit, as (field, value, why); the value is None where none could be worked out.
 Problems = list[tuple[str, Any, str]]
 _Bag = dict[str, Any]
 _BAGS = {"overwrite": "out", "if_blank": "blank", "on_create": "fresh"}
@@ -49,7 +49,8 @@ def problem(bad: Problems) -> Failure:
     """The failure that the first problem means, saying how many more there are."""
     name, value, why = bad[0]
     more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
-    return Failure("DATA_VALUE_VALIDATION", f"{name}: {shown(value)} {why}{more}", field=name)
+    what = why if value is None else f"{shown(value)} {why}"
+    return Failure("DATA_VALUE_VALIDATION", f"{name}: {what}{more}", field=name)
 
 
 def shown(value: Any) -> str:
@@ -143,7 +144,7 @@ def _source(
     if condition is not None:
         body = [f"if {condition.source}:", *(f"    {line}" for line in body)]
     return [
-        "    v = ''",
+        "    v = None",
         "    try:",
         *(f"        {line}" for line in body),
         "    except Exception as error:",

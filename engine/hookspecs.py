@@ -43,7 +43,11 @@ def register_vendors() -> Sequence[type[Vendor]]:  # type: ignore[empty-body]
 
 @hookspec
 def register_filters() -> Mapping[str, Callable[..., Any]]:  # type: ignore[empty-body]
-    """Return filters for expressions, by name. A filter is pure: same input, same output, no side effect."""
+    """Return filters for expressions, by name: one word of plain letters, digits and `_`.
+
+    A filter is pure: same input, same output, no side effect. An empty value should stay empty. What it raises fails
+    the lead; an `engine.filters.ArgumentError`, raised for an empty value too, is found by `engine check`.
+    """
 
 
 @hookspec

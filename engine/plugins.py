@@ -194,6 +194,10 @@ def _collect_filters(
     found: dict[str, Callable[..., Any]] = {}
     for plugin, filters in _implementations(manager, "register_filters", dict, broken):
         for name, filter_ in filters.items():
+            if not (isinstance(name, str) and name.isascii() and name.isidentifier() and callable(filter_)):
+                what = f"{name!r} is no filter: a name of plain letters, digits and _, and a function"
+                broken.append(Broken(plugin, what))
+                continue
             if name in BUILT_IN or name in found:
                 other = origins.get(f"filter {name}", "built-in")
                 broken.append(Broken(plugin, f"two plugins provide the filter {name!r}: {other} and {plugin}", (name,)))

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from jinja2 import Environment, StrictUndefined
 
 from engine.expressions import MAX_SOURCE, ExpressionError, Names, function, parse
-from engine.filters import BUILT_IN, MAX_TEXT
+from engine.filters import BUILT_IN, MAX_TEXT, ArgumentError
+from engine.findings import FINDINGS
 
 LEAD: dict[str, Any] = {"first_name": "ada LOVELACE", "email": "Ada@Fernhill.example", "country": "Norway",
                         "badge_id": "1e5", "notes": " two  words ", "scans": 3, "phone": "+1 (555) 0100"}  # fmt: skip
 ANSWERS: dict[str, Any] = {"Heat": "Hot", "Wants": ["Pumps", "Valves"]}
-NAMES = Names([*LEAD, "company", "job_title"], [*ANSWERS, "Size"])
+NAMES = Names([*LEAD, "company", "job_title"], [*ANSWERS, "Size"], tables={"regions": {"norway": "EMEA"}})
 
 
 def value(source: str, lead: Mapping[str, Any] = LEAD, answers: Mapping[str, Any] = ANSWERS) -> Any:
@@ -72,21 +73,21 @@ def test_what_an_expression_gives(source: str, expected: Any) -> None:
     assert type(found) is type(expected)
 
 
-@pytest.mark.parametrize("name", sorted(BUILT_IN))
-@pytest.mark.parametrize("empty", ["lead.company", "none", "qualifiers.Size", "''"])
-def test_every_filter_takes_an_empty_value_and_leaves_it_empty(name: str, empty: str) -> None:
-    arguments = {"replace": "('a', 'b')", "truncate": "(3)", "split": "(',')", "default": "('')"}.get(name, "")
-    assert value(f"{empty} | {name}{arguments}") in ("", [])
-
-
 @pytest.mark.parametrize(
     ("source", "problem"),
     [("'x' | int", "invalid literal"), ("'x' | float", "could not convert"), ("1 / 0", "division"),
-     ("lead.country + 1", "concatenate"), ("lead.country | replace('', 'x')", "look for")],
+     ("lead.country + 1", "not on a text; text is joined by ~"), ("lead.notes + lead.notes", "not on a text"),
+     ("lead.company + 1", "not on an empty value"), ("lead.scans - qualifiers['Wants']", "not on a list"),
+     ("lead.country / 2", "/ works on numbers"), ("lead.country // 2", "// works on numbers"),
+     ("1e308 + 1e308", "too large")],
 )  # fmt: skip
 def test_what_cannot_be_worked_out_raises_when_it_is_used(source: str, problem: str) -> None:
     with pytest.raises((ValueError, TypeError, ArithmeticError), match=problem):
         value(source)
+
+
+def test_two_lists_are_added_to_one() -> None:
+    assert value("qualifiers['Wants'] + ['Seals']") == ["Pumps", "Valves", "Seals"]
 
 
 _JINJA = Environment(undefined=StrictUndefined, autoescape=False)  # noqa: S701 - the reference for text, not a page
@@ -203,11 +204,69 @@ def test_long_and_deep_expressions_cost_little(source: str) -> None:
 def test_no_value_grows_past_the_bound() -> None:
     lead = {**LEAD, "notes": "a" * 60_000, "country": "a" * 20_000}
     for source in ("lead.notes ~ lead.notes", "lead.country | replace('a', lead.country)",
-                   "[lead.notes, lead.notes] | join", "['a', 'b', 'c'] | join(lead.notes)"):  # fmt: skip
-        with pytest.raises(ValueError, match=str(MAX_TEXT)):
+                   "[lead.notes, lead.notes] | join", "['a', 'b', 'c'] | join(lead.notes)", "lead.email | pad(100001)",
+                   "[lead.notes, lead.notes] + [lead.notes]", "[[lead.notes], [lead.notes]]"):  # fmt: skip
+        with pytest.raises((ValueError, ExpressionError), match=str(MAX_TEXT)):
             value(source, lead)
     with pytest.raises(ValueError, match="digits"):
         value("lead.notes | int", {**LEAD, "notes": "9" * 60_000})
+
+
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
+        ("lead.email |", "expression-syntax"), ("email", "unknown-name"), ("lead", "unknown-name"),
+        ("lead.emial", "unknown-lead-field"), ("qualifiers['Heta']", "unknown-qualifier"),
+        ("lead.email | uper", "unknown-filter"), ("lead.email | upper.lower", "unknown-filter"),
+        ("lead.email | truncate", "filter-arguments"), ("lead.email | upper(*[1])", "filter-arguments"),
+        ("lead.email | replace('a', new='b', new='c')", "filter-arguments"),
+        ("lead.email | truncate(length='9')", "filter-arguments"), ("lead.notes | date('%Q')", "filter-arguments"),
+        ("lead.country | lookup('region')", "unknown-table"), ("lead.country | lookup(lead.email)", "filter-arguments"),
+        ("lead.email * 2", "forbidden-expression"), ("9" * 200, "forbidden-expression"),
+        ("lead.notes" + " | trim" * 60, "forbidden-expression"),
+    ],
+)  # fmt: skip
+def test_each_mistake_has_the_code_of_its_kind(source: str, code: str) -> None:
+    with pytest.raises(ExpressionError) as caught:
+        parse(source, NAMES)
+    assert caught.value.code == code
+    assert caught.value.code in FINDINGS
+
+
+def named(**filters: Any) -> Names:
+    return Names(LEAD, ANSWERS, {**BUILT_IN, **filters})
+
+
+def test_what_a_plugin_s_filter_gives_is_bounded() -> None:
+    many: dict[str, Any] = {"text": lambda value: "x" * (MAX_TEXT + 1), "list": lambda value: ["x"] * 20_000,
+                            "sum": lambda value: 9**999, "nest": lambda value: [["x" * MAX_TEXT]]}  # fmt: skip
+    for name in many:
+        names = named(**many)
+        with pytest.raises(ValueError, match=r"(more|longer) than"):
+            function(parse(f"lead.email | {name}", names), names)(LEAD, ANSWERS)
+
+
+def test_a_plugin_s_filter_says_which_arguments_it_takes_for_no_value() -> None:
+    def shift(value: str, by: int) -> str:
+        if by > 9:
+            raise ArgumentError("by is at most 9")
+        return str(value)[by:] or str(1 / 0)
+
+    names = named(shift=shift, shout=str)
+    with pytest.raises(ExpressionError, match="by is at most 9"):
+        parse("lead.email | shift(10)", names)
+    assert function(parse("lead.email | shift(2)", names), names)(LEAD, ANSWERS) == LEAD["email"][2:]
+    assert function(parse("lead.scans | shout", names), names)(LEAD, ANSWERS) == "3"
+    with pytest.raises(ExpressionError, match="does not tell which arguments"):
+        parse("lead.scans | shout('utf-8')", names)
+
+
+def test_a_plugin_s_filter_takes_no_argument_that_it_does_not_name() -> None:
+    names = named(open=lambda value, **more: value)
+    for source in ("lead.email | open(lambda=1)", "lead.email | open(__debug__=1)", "lead.email | open(x=1)"):
+        with pytest.raises(ExpressionError) as caught:
+            parse(source, names)
+        assert caught.value.code == "filter-arguments"
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from engine.hookspecs import hookimpl
 
@@ -29,6 +29,14 @@ def register_enrichers() -> Sequence[type[Enricher]]:
 
     offline = [Normalize, Names, CompanyNames, JobTitles, Phones, Places, Emails, EmailDomain]
     return [*offline, HttpEnricher, *installed()]
+
+
+@hookimpl
+def register_filters() -> Mapping[str, Callable[..., Any]]:
+    """Return the filters for phone numbers, countries and names."""
+    from engine_enrichers.offline.filters import FILTERS
+
+    return FILTERS
 
 
 @hookimpl
