@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import httpx
 import pytest
 from engine_marketo.sandbox import MarketoSandbox
 
+from engine.cli import main
 from tests.unit_helpers import write_csv, write_spec
 
 PEOPLE = [
@@ -46,15 +49,26 @@ def environment(sandbox: MarketoSandbox) -> dict[str, str]:
 
 
 @pytest.fixture
-def engine(tmp_path: Path, environment: dict[str, str]) -> Engine:
-    """Run a command in a folder of its own, as people do."""
+def engine(tmp_path: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """Run a command in a folder of its own; in this process, for a new one takes a second to start."""
+    monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str, **variables: str | None) -> Done:
-        env = {name: value for name, value in {**environment, **variables}.items() if value is not None}
-        return subprocess.run(
-            [sys.executable, "-m", "engine", *arguments],
-            cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+        out, err = io.StringIO(), io.StringIO()
+        with monkeypatch.context() as patch:
+            for name, value in {**environment, **variables}.items():
+                if value is None:
+                    patch.delenv(name, raising=False)
+                else:
+                    patch.setenv(name, value)
+            patch.setattr(sys, "argv", ["engine", *arguments])
+            code = 0
+            try:
+                with redirect_stdout(out), redirect_stderr(err):
+                    main()
+            except SystemExit as ended:
+                code = int(ended.code or 0)
+        return Done(["engine", *arguments], code, out.getvalue(), err.getvalue())
 
     return run
 
@@ -114,6 +128,12 @@ def test_check_shows_every_problem_with_its_place(engine: Engine, spec: Spec) ->
     assert errors[0]["where"]["path"] == "expo.yaml" and errors[0]["where"]["line"] > 1
     assert errors[0]["code"] == "unknown-lead-field"
     assert "cannot read the spec" in errors[2]["what"]
+
+
+def test_the_command_is_installed(tmp_path: Path) -> None:
+    for command in ([str(Path(sys.executable).with_name("engine"))], [sys.executable, "-m", "engine"]):
+        done = subprocess.run([*command, "--version"], cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert done.stdout.startswith("engine, version ")
 
 
 def test_plugins_lists_what_is_installed(engine: Engine) -> None:
