@@ -22,7 +22,7 @@ from engine import check, plugins, specs
 from engine.casts import EMAIL
 from engine.mapping import Remote, compile_mapping
 from engine.records import Field, Lead, Write
-from engine.stages.capture import column_plan
+from engine.stages.rows import column_plan
 
 ROUNDS = 9
 

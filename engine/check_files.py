@@ -67,7 +67,7 @@ def check_paths(
     for path, kind in _specs_at(paths, plugins, report):
         report.checked.append(path)
         if kind == "integration":
-            spec = _check_integration(path, plugins, state, report, ask=ask, catalog=catalog)
+            spec = check_integration(path, plugins, state, report, ask=ask, catalog=catalog)
             read |= {Path(place.path).resolve() for place in spec.places.values()} if spec else set()
         elif kind in specs.KINDS:
             parts[path] = kind
@@ -85,7 +85,7 @@ def spec_files(paths: Sequence[Path]) -> Iterator[Path]:
         if not path.is_dir():
             yield path
             continue
-        for found in sorted(_files_below(path)):
+        for found in sorted(files_below(path)):
             try:
                 raw, _ = read_plain(found)
             except SpecError:
@@ -100,11 +100,11 @@ def _specs_at(paths: Sequence[Path], plugins: Plugins, report: Report) -> Iterat
         if not path.is_dir():
             yield path, _kind_at(path, plugins) or "integration"
             continue
-        for found in sorted(_files_below(path)):
+        for found in sorted(files_below(path)):
             try:
                 raw, _ = read_plain(found)
             except SpecError as error:
-                if error.code in ("yaml-syntax", "stands-twice", "expression-syntax") and _resembles(found):
+                if error.code in ("yaml-syntax", "stands-twice", "expression-syntax") and resembles(found):
                     report.checked.append(found)
                     report.add([error])
                 continue
@@ -113,17 +113,19 @@ def _specs_at(paths: Sequence[Path], plugins: Plugins, report: Report) -> Iterat
                 yield found, kind
 
 
-def _files_below(folder: Path) -> Iterator[Path]:
+def files_below(folder: Path) -> Iterator[Path]:
+    """All files in a folder that may be specs by their names, but for those in folders that hold none of one's own."""
     for entry in folder.iterdir():
         if entry.name.startswith(".") or entry.name in _LEFT_OUT:
             continue
         if entry.is_dir() and not entry.is_symlink():
-            yield from _files_below(entry)
+            yield from files_below(entry)
         elif entry.suffix in _ENDINGS and entry.is_file():
             yield entry
 
 
-def _resembles(path: Path) -> bool:
+def resembles(path: Path) -> bool:
+    """Whether a file that cannot be read looks like a spec."""
     try:
         return bool(_LIKE_A_SPEC.search(read_text(path)))
     except SpecError:
@@ -142,9 +144,10 @@ def _kind_at(path: Path, plugins: Plugins) -> str | None:
         return None  # said when it is checked
 
 
-def _check_integration(
-    path: Path, plugins: Plugins, state: Path, report: Report, *, ask: bool, catalog: Path | None
+def check_integration(
+    path: Path, plugins: Plugins, state: Path, report: Report, *, ask: bool = False, catalog: Path | None = None
 ) -> Integration | None:
+    """Add all findings of an integration to a report; returns it where it could be read."""
     found: list[SpecError] = []
     try:
         spec = specs.load(path)
@@ -190,7 +193,9 @@ def check_part(path: Path, kind: str, plugins: Plugins) -> list[SpecError]:
     answers |= {row.qualifier for row in spec.mapping.qualifiers} | {row.qualifier for row in spec.mapping.programs}
     source = replace(spec.source, qualifiers={name: QualifierColumn(name, ";") for name in answers})
     finder = Finder(replace(spec, source=source, path=Path()), plugins, [])
-    check_mapping.check(finder, None, Names(fields, answers, plugins.filters))
+    # Where tables stand is known by the integration; here, only their names are.
+    known: dict[str, dict[str, str]] = {name: {} for name in spec.mapping.tables}
+    check_mapping.check(finder, None, Names(fields, answers, plugins.filters, known))
     return finder.problems
 
 

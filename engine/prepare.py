@@ -50,9 +50,14 @@ def prepared(
                     fix=error.fix or HOST if not isinstance(error, NotTaken) else BUSY,
                 ) from error
             sleep(error.after)
+    return mapping, keys_of(rules, names, type(vendor))
+
+
+def keys_of(rules: Sequence[Rule], names: Names, vendor: type[Vendor]) -> Keys:
+    """The matching rules, compiled for a vendor. Raises ExpressionError."""
     compiled = [(rule, function(parse(rule.value, names), names)) for rule in rules]
     can_update = "update_only" in vendor.actions
-    return mapping, Keys(compiled, finding=lambda by: can_update and by not in vendor.named)
+    return Keys(compiled, finding=lambda by: can_update and by not in vendor.named)
 
 
 def _compiled(

@@ -23,11 +23,12 @@ from engine.settings import ReferredSecrets, resolve
 from engine.specs import Integration
 from engine.stages.base import Circumstances, Stage, Tallies
 from engine.stages.bulk import BulkStage
-from engine.stages.capture import CaptureStage, column_plan
+from engine.stages.capture import CaptureStage
 from engine.stages.enrich import EnrichStage
 from engine.stages.enroll import EnrollStage
 from engine.stages.map import MapStage
 from engine.stages.match import MatchStage
+from engine.stages.rows import column_plan
 from engine.stages.sync import SyncStage
 from engine.stages.waterfall import Waterfall
 from engine.state import Store

@@ -15,7 +15,7 @@ from engine.limits import Gate, LimitedGate, OpenGate
 from engine.plugins import Plugins, build
 from engine.settings import is_reference, resolve
 from engine.specs import Integration, SpecErrors
-from engine.stages.base import Circumstances
+from engine.stages.base import Occasion
 from engine.stages.questions import Condition, WaterfallStep
 from engine.stages.waterfall import Waterfall
 
@@ -38,7 +38,7 @@ class WaterfallMaker:
     _gates: dict[str, LimitedGate] = field(default_factory=dict)
     resolved: Callable[[Step, str], Mapping[str, Any]] | None = None
 
-    def make(self, circumstances: Circumstances) -> Waterfall:
+    def make(self, occasion: Occasion) -> Waterfall:
         """Raises SpecError where a setting is wrong or a budget cannot be held, EnvironmentFault."""
         spec = self.integration.enrichment
         steps = [self.step(step, f"{spec.at}.{index}") for index, step in enumerate(spec.steps)]
@@ -49,7 +49,14 @@ class WaterfallMaker:
             for name, policy in spec.fields.items()
         }
         self._check_prices([*steps, *(step for some in verifiers.values() for step in some)])
-        return Waterfall(circumstances, spec, steps, verifiers, self._condition(spec.when))
+        return Waterfall(occasion, spec, steps, verifiers, self._condition(spec.when))
+
+    def make_offline(self, occasion: Occasion) -> Waterfall:
+        """The waterfall without the steps that make calls, as if nobody knew anything. Raises as `make` does."""
+        spec, kinds = self.integration.enrichment, self.plugins.enricher
+        placed = [(index, step) for index, step in enumerate(spec.steps) if not kinds(step.use).online]
+        steps = [self.step(step, f"{spec.at}.{index}") for index, step in placed]
+        return Waterfall(occasion, spec, steps, applies=self._condition(spec.when))
 
     def step(self, spec: Step, at: str) -> WaterfallStep:
         """One step with its enricher, which stands at `at` in the spec. Raises SpecError, EnvironmentFault."""
@@ -70,8 +77,10 @@ class WaterfallMaker:
         return resolve(spec.config, secrets, self.integration.folder, where=where, place=self.integration.place)
 
     def _condition(self, text: str) -> Condition | None:
+        if not text:
+            return None  # names are not made for nothing: lookup tables are read for them
         names = check.names_of(self.integration, self.plugins)
-        return function(parse(text, names), names) if text else None
+        return function(parse(text, names), names)
 
     def _check_prices(self, steps: Sequence[WaterfallStep]) -> None:
         """A budget in money needs the price of every provider that it is for, all in one currency."""

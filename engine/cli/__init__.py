@@ -21,7 +21,7 @@ def cli() -> None:
 
 def build_cli() -> click.Group:
     """The command line with the subcommands of the core and of every plugin."""
-    from engine.cli import author, check, connection, enrich, explain, operate, reconcile
+    from engine.cli import author, check, connection, enrich, explain, operate, reconcile, test
 
     for command in (
         operate.run,
@@ -33,6 +33,7 @@ def build_cli() -> click.Group:
         connection.doctor,
         connection.fields,
         check.check,
+        test.test,
         author.plugins,
         author.sandbox,
         author.schema,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ def check(paths: tuple[Path, ...], live: bool, catalog: Path | None, form: str, 
         where = ", ".join(map(str, paths)) or "this folder"
         raise SpecError(f"there is no spec in {where}", fix="Name a file; `engine init` makes a first one.")
     if as_json or form == "json":
-        problems = [_as_json(finding) for finding in report.findings]
+        problems = [finding_as_json(finding) for finding in report.findings]
         checked = [str(path) for path in report.checked]
         print_json({"schema_version": 1, "checked": checked, "problems": problems})
     elif form == "sarif":
@@ -59,7 +59,8 @@ def check(paths: tuple[Path, ...], live: bool, catalog: Path | None, form: str, 
     sys.exit(report.exit_code)
 
 
-def _as_json(finding: AbortRun) -> dict[str, Any]:
+def finding_as_json(finding: AbortRun) -> dict[str, Any]:
+    """A finding as plain values."""
     where = finding.where
     place = {"path": where.path, "line": where.line, "column": where.column} if isinstance(where, Place) else None
     return {
@@ -74,13 +75,7 @@ def _as_json(finding: AbortRun) -> dict[str, Any]:
 
 def _print(report: Report) -> None:
     wrong = bool(report.findings)
-    # A line with a secret in it is not shown, whatever else is wrong with it.
-    secret = {place_of(each) for each in report.findings if getattr(each, "code", "") == "secret-in-spec"}
-    hidden = {(place.path, place.line) for place in secret}
-    for finding in report.findings:
-        place = place_of(finding)
-        for line in shown(finding, excerpt=(place.path, place.line) not in hidden):
-            click.echo(line, err=True)
+    print_findings(report.findings)
     counts = [counted(report.count(level), level) for level in _COLOURS if report.count(level)]
     specs = f"{report.checked[0]}" if len(report.checked) == 1 else counted(len(report.checked), "spec")
     click.echo(f"{specs}: {', '.join(counts) or 'nothing is wrong'}", err=wrong)
@@ -94,6 +89,16 @@ def _print(report: Report) -> None:
     codes = list(dict.fromkeys(each.code for each in report.findings if isinstance(each, SpecError) and each.code))
     if codes:
         click.echo(f"more: engine explain {codes[0]}", err=True)
+
+
+def print_findings(findings: Sequence[AbortRun]) -> None:
+    """Print findings on standard error, with their lines; a line with a secret in it is not shown for any of them."""
+    secret = {place_of(each) for each in findings if getattr(each, "code", "") == "secret-in-spec"}
+    hidden = {(place.path, place.line) for place in secret}
+    for finding in findings:
+        place = place_of(finding)
+        for line in shown(finding, excerpt=(place.path, place.line) not in hidden):
+            click.echo(line, err=True)
 
 
 def shown(finding: AbortRun, *, excerpt: bool = True) -> Iterator[str]:

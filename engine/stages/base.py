@@ -91,6 +91,16 @@ class KeysInHand:
             self._owner.pop(key, None)
 
 
+class Occasion(Protocol):
+    """What working out one lead needs of a run: the time (Unix seconds), and where it is logged what broke."""
+
+    @property
+    def now(self) -> Callable[[], float]: ...
+
+    @property
+    def log(self) -> logging.Logger: ...
+
+
 @dataclass
 class Circumstances:
     """The run that a stage works for."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b, sha256
 from itertools import islice
 from typing import Any
@@ -13,64 +13,14 @@ import orjson
 
 from engine.adapters import Source
 from engine.edits import edited
-from engine.errors import EngineError, EnvironmentFault, SpecError
-from engine.expressions import suggestion
+from engine.errors import EngineError, EnvironmentFault
 from engine.filters import fold
-from engine.records import LEAD_FIELDS, Failure, RawLead
-from engine.specs import Integration
+from engine.records import RawLead
 from engine.stages.base import Circumstances
+from engine.stages.rows import RowReader, refused
 from engine.state.captures import Capture, LeadChange, Occurrences
 
 BATCH = 1_000
-
-#: Column names that are recognised without being listed, beside the lead fields' own names.
-_ALIASES = {
-    "firstname": "first_name", "givenname": "first_name", "forename": "first_name", "lastname": "last_name",
-    "surname": "last_name", "familyname": "last_name", "emailaddress": "email", "mail": "email",
-    "mobile": "mobile_phone", "cell": "mobile_phone", "phonenumber": "phone", "telephone": "phone",
-    "title": "job_title", "jobtitle": "job_title", "position": "job_title", "companyname": "company",
-    "organization": "company", "organisation": "company", "employer": "company", "account": "company",
-    "zip": "postal_code", "zipcode": "postal_code", "postcode": "postal_code", "street": "address",
-    "streetaddress": "address", "province": "state", "region": "state", "badge": "badge_id",
-    "badgenumber": "badge_id", "badgeno": "badge_id", "eventname": "event", "show": "event",
-    "scannedat": "captured_at", "scantime": "captured_at", "timestamp": "captured_at", "scannedby": "captured_by",
-    "capturedby": "captured_by", "linkedin": "linkedin_url", "note": "notes", "comments": "notes",
-    "comment": "notes", "url": "website", "marketoid": "remote_id", "leadid": "remote_id", "prospectid": "remote_id",
-}  # fmt: skip
-
-
-def _squeeze(name: str) -> str:
-    return "".join(character for character in name.casefold() if character.isalnum())
-
-
-def recognise(column: str) -> str | None:
-    """The lead field that a column's name means, if it does."""
-    squeezed = _squeeze(column)
-    return next((field for field in LEAD_FIELDS if _squeeze(field) == squeezed), _ALIASES.get(squeezed))
-
-
-def column_plan(integration: Integration, header: Sequence[str]) -> list[tuple[str, str]]:
-    """Which column becomes which field. Raises SpecError where the profile names a column that is not there."""
-    profile = integration.source
-    if header:
-        named = [*profile.columns, *(row.column for row in profile.qualifiers.values())]
-        absent = [name for name in named if name not in header]
-        if absent:
-            raise SpecError(
-                f"the source has no column {absent[0]!r}",
-                where=integration.place(f"source.columns.{absent[0]}"),
-                why=f"its columns are: {', '.join(header)}",
-                fix=suggestion(absent[0], header) or "Correct `source.columns` or the file.",
-            )
-    plan = list(profile.columns.items())
-    taken = {field for _, field in plan}
-    answers = {row.column for row in profile.qualifiers.values()}
-    for column in header:
-        field = recognise(column)
-        if field and field not in taken and column not in profile.columns and column not in answers:
-            plan.append((column, field))
-            taken.add(field)
-    return plan
 
 
 def _by_remote_id(fields: Mapping[str, str]) -> str:
@@ -149,14 +99,11 @@ class CaptureStage:
         self._run = circumstances
         self._source = source
         integration = circumstances.integration
-        self._plan = column_plan(integration, source.columns())
-        self._answers = [(name, row.column, row.separator) for name, row in integration.source.qualifiers.items()]
+        self._read = RowReader(integration, source.columns()).read
         self._identity = [_IDENTITY[kind] for kind in integration.identity]
         # Where there is nothing to enrich, enrichment is finished.
         self._ready = "captured" if integration.enrichment.steps else "enriched"
         self._rows = source.rows()
-        self._open_ended = not source.columns()
-        self._seen_columns: dict[str, str | None] = {}
         self._occurrences = Occurrences()
         self._store = circumstances.store.captures
         self._next_id = self._store.next_lead_id()
@@ -207,7 +154,7 @@ class CaptureStage:
         for row, raw, content, times in zip(batch, raws, contents, self._occurrences.count(contents), strict=True):
             # The second occurrence of a row in one reading is another scan; the same row in another reading is not.
             digest = content if not times else _number(b"%d %d" % (content, times))
-            data = self._read(row)
+            data = self._read(row.values)
             key = "" if row.problem else self._key(data["f"])
             rows.append(_Row(row.line, row.problem, raw.decode(), digest, key or f"row:{digest & _MASK:016x}", data))
         return rows
@@ -258,42 +205,6 @@ class CaptureStage:
                 tallies.failed += 1
                 self._run.on_failure(change.id, change.failure)
 
-    def _read(self, row: RawLead) -> dict[str, Any]:
-        """The lead's data from one row: fields, qualifier answers, and one scan at its event."""
-        values = row.values
-        if self._open_ended:
-            self._extend_plan(values)
-        fields = {}
-        for column, field in self._plan:
-            value = values.get(column)
-            if value:
-                value = value.strip()
-                if value:
-                    fields[field] = value
-        answers: dict[str, Any] = {}
-        for name, column, separator in self._answers:
-            answer = (values.get(column) or "").strip()
-            if answer:
-                parts = [part.strip() for part in answer.split(separator)] if separator else []
-                answers[name] = [part for part in parts if part] if separator else answer
-        event = fields.get("event") or self._run.integration.source.event
-        if event:
-            fields["event"] = event
-        return {"f": fields, "q": answers, "e": {event: 1}}
-
-    def _extend_plan(self, values: Mapping[str, str]) -> None:
-        """Rows that need not share columns: recognise each column when it is met first."""
-        profile = self._run.integration.source
-        answers = {row.column for row in profile.qualifiers.values()}
-        for column in values:
-            if column in self._seen_columns or column in profile.columns or column in answers:
-                continue
-            field = recognise(column)
-            self._seen_columns[column] = field
-            if field:
-                # In front, for of two columns that mean one field the later in the plan wins: the one known first.
-                self._plan.insert(0, (column, field))
-
     def _key(self, fields: Mapping[str, str]) -> str:
         for identity in self._identity:
             key = identity(fields)
@@ -304,14 +215,9 @@ class CaptureStage:
     def _judge(self, change: LeadChange, row: _Row) -> None:
         """Decide whether a lead can go on, or waits for somebody to complete it."""
         change.status, change.failure = self._ready, None
-        if row.problem:
-            problem, name = ("UNREADABLE_ROW", row.problem), ""
-        elif missing := missing_fields(self._run.integration, change.data["f"]):
-            problem, name = ("MISSING_REQUIRED_VALUE", f"no {', no '.join(missing)}"), ",".join(missing)
-        else:
-            return
-        change.status = "failed"
-        change.failure = Failure(problem[0], f"{self._source.label}:{row.line}: {problem[1]}", field=name)
+        if found := refused(self._run.integration, change.data["f"], row.problem):
+            change.status = "failed"
+            change.failure = replace(found, message=f"{self._source.label}:{row.line}: {found.message}")
 
     def _suppress(self, changes: Sequence[LeadChange]) -> None:
         digests = {change.key: suppression_digest(change.data["f"].get("email", "")) for change in changes}
@@ -325,8 +231,3 @@ class CaptureStage:
 def suppression_digest(email: str) -> bytes:
     """What stands for an address in the list of people never to be captured again."""
     return sha256(fold(email).encode()).digest()
-
-
-def missing_fields(integration: Integration, fields: Mapping[str, Any]) -> list[str]:
-    """The required fields that a lead lacks."""
-    return [name for name in integration.required if not fields.get(name)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from hashlib import blake2b
@@ -60,6 +61,24 @@ class Keys:
             if self._finding(key[0]) and "action" not in options:
                 key[2:] = [{**options, "action": "update_only"}]
         return keys
+
+
+def worked_out(
+    mapping: Compiled, keys: Keys, lead: Lead, log: logging.Logger
+) -> tuple[Write, list[list[Any]], bytes] | Failure:
+    """What is written of a lead, by which keys, and what is compared of it with what was sent before; or a failure.
+
+    Raises nothing: a filter of a third party may raise anything, and one lead must not stop the others.
+    """
+    try:
+        found = mapping.apply(lead)
+        if isinstance(found, Failure):
+            return found
+        by = keys.of(lead)
+        return by if isinstance(by, Failure) else (found, by, _packed(found))
+    except Exception as error:
+        log.exception("mapping lead %s broke", lead.id)
+        return Failure("PLUGIN_ERROR", f"the mapping broke on this lead: {error!r}")
 
 
 class MapStage:
@@ -130,18 +149,10 @@ class MapStage:
         ]  # fmt: skip
 
     def _map(self, lead: Lead) -> Mapped:
-        try:
-            found = self._mapping.apply(lead)
-            keys = self._keys.of(lead) if isinstance(found, Write) else found
-            packed = _packed(found) if isinstance(found, Write) else b""
-        except Exception as error:
-            # A filter of a third party may raise anything; one lead must not stop the others.
-            self._run.log.exception("mapping lead %s broke", lead.id)
-            keys = Failure("PLUGIN_ERROR", f"the mapping broke on this lead: {error!r}")
-        if isinstance(keys, Failure):
-            return Mapped(lead.id, "failed", failure=keys)
-        write = found
-        assert isinstance(write, Write)  # noqa: S101 - keys are worked out for a Write only
+        found = worked_out(self._mapping, self._keys, lead, self._run.log)
+        if isinstance(found, Failure):
+            return Mapped(lead.id, "failed", failure=found)
+        write, keys, packed = found
         digest = blake2b(packed, digest_size=8).digest()
         payload: dict[str, Any] = {"fields": write.fields, "keys": keys, "digest": digest.hex()}
         if write.if_blank:

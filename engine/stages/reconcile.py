@@ -10,7 +10,7 @@ from engine.codes import OWNERS, Code, code
 from engine.errors import SpecError
 from engine.expressions import suggestion
 from engine.specs import Integration
-from engine.stages.capture import missing_fields
+from engine.stages.rows import missing_fields
 from engine.state import Store
 
 

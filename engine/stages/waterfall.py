@@ -14,7 +14,7 @@ from engine.asking import Ask, EnrichAnswer, Finding
 from engine.enrichment import Enrichment, FieldPolicy
 from engine.errors import AbortRun, EngineError, RunStopped
 from engine.records import Lead, Rejected, StepEnd, Value
-from engine.stages.base import Circumstances
+from engine.stages.base import Occasion
 from engine.stages.questions import Answered, Condition, Question, WaterfallStep, broken, checked
 from engine.state.moves import Enriched
 
@@ -46,13 +46,13 @@ class Waterfall:
 
     def __init__(
         self,
-        circumstances: Circumstances,
+        occasion: Occasion,
         spec: Enrichment,
         steps: Sequence[WaterfallStep],
         verifiers: Mapping[str, Sequence[WaterfallStep]] | None = None,
         applies: Condition | None = None,
     ) -> None:
-        self._run = circumstances
+        self._run = occasion
         self.spec = spec
         self.steps = list(steps)
         self.verifiers = verifiers or {}
