@@ -26,9 +26,10 @@ _PLAIN = {"string": "text", "integer": "whole number", "boolean": "true or false
 
 def kind_of(schema: Mapping[str, Any], root: Mapping[str, Any]) -> str:
     """A schema's type in words."""
-    if "$ref" in schema:
+    if _has_section(schema):
         target = resolved(schema, root)
         return f"[{target['title'].lower()}](#{_anchor(target['title'])})"
+    schema = resolved(schema, root)
     if "const" in schema:
         return f"always `{json.dumps(schema['const'])}`"
     if "enum" in schema:
@@ -42,6 +43,11 @@ def kind_of(schema: Mapping[str, Any], root: Mapping[str, Any]) -> str:
     if types == "object" and isinstance(schema.get("additionalProperties"), Mapping):
         return f"mapping of names to: {kind_of(schema['additionalProperties'], root)}"
     return " or ".join(_PLAIN.get(name, name) for name in ([types] if isinstance(types, str) else types))
+
+
+def _has_section(schema: Mapping[str, Any]) -> bool:
+    """Whether a schema refers to a definition, which has a section of its own, and not to a part of one."""
+    return str(schema.get("$ref", "")).count("/") == 2
 
 
 def resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -67,8 +73,8 @@ def rows(schema: Mapping[str, Any], root: Mapping[str, Any], at: str = "") -> It
         default = f"`{json.dumps(given['default'], ensure_ascii=False)}`" if "default" in given else required
         text = f"**{described.get('title', name)}.** {described.get('description', '')}"
         yield f"`{at}{name}`", kind_of(given, root), default, text, examples
-        if "$ref" not in given:
-            yield from inside(given, root, f"{at}{name}.")
+        if not _has_section(given):
+            yield from inside(resolved(given, root), root, f"{at}{name}.")
 
 
 def inside(schema: Mapping[str, Any], root: Mapping[str, Any], at: str) -> Iterator[tuple[str, ...]]:

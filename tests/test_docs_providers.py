@@ -82,7 +82,8 @@ def test_a_waterfall_that_is_shown_has_no_problems(number: int, tmp_path: Path, 
     spec = yaml((EXAMPLE / "expo.yaml").read_text("utf-8"))
     kept = {key: value for key, value in yaml(WATERFALLS[number]).items() if key != "version"}
     path.write_text(json.dumps({**spec, "enrichment": kept}), "utf-8")
-    assert [str(problem) for problem in check.check(specs.load(path), plugins)] == []
+    found = check.check(specs.load(path), plugins)
+    assert [str(problem) for problem in found if problem.level == "error"] == []
 
 
 def table_under(page: str, head: str) -> list[list[str]]:
