@@ -98,7 +98,7 @@ def test_the_commands_of_a_block_do_what_is_said(
                 break
         else:
             # A command in the text may leave out what it needs: then it is only spoken of.
-            assert len(lines) == 1 and "Missing argument" in said, f"{where}: {line}\n{said}"
+            assert len(lines) == 1 and re.search(r"Missing argument|Error: name ", said), f"{where}: {line}\n{said}"
         assert "Traceback" not in said
 
 

@@ -103,6 +103,8 @@ def test_a_spent_quota_pauses_the_account_until_its_own_midnight(
     sandbox: Any, vendors: Any, delivery: Any, gate: Any
 ) -> None:
     vendor = vendors(sandbox, gate=gate, limits={"day_zone": "America/New_York"})
+    # Around noon there: near midnight, the quota may be about to be given anew.
+    sandbox.advance(vendor.limits.day_ends(sandbox.now()) - sandbox.now() + 43_200)
     sandbox.add_fault(match=WRITE, error="122")
     with pytest.raises(VendorUnavailable) as spent:
         vendor.sync([delivery()])
