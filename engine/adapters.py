@@ -337,6 +337,20 @@ class Vendor(Adapter):
     def look_up(self, deliveries: Sequence[Delivery], fields: Sequence[str]) -> Sequence[Sequence[Found]]:
         """Read the records that each delivery's decision matches, with `fields`. Writes nothing."""
 
+    def foreseen(self, delivery: Delivery, *, created: bool) -> Mapping[str, Any]:
+        """The values that a write of this delivery leaves in its record, for a plan; makes no call.
+
+        created: the record is one that the write creates. Vendors that send more, or less, than the delivery says so.
+        """
+        decision = delivery.decision
+        fields = {**(delivery.on_create if created else {}), **delivery.fields}
+        finds = decision.by in self.named or (decision.by != "email" and decision.action == "update_only")
+        if finds and not decision.update_email:
+            fields.pop("email", None)  # the record keeps the address that it has
+        if decision.by not in self.named:
+            fields.setdefault(decision.by, decision.value)
+        return fields
+
     @abstractmethod
     def sync(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
         """Write up to `limits.batch_size` records that are all decided by the same key.

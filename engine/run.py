@@ -88,7 +88,8 @@ class Run:
     path: the source file, where not the spec's own. capture: read the source at all (a retry does not). bulk: hand
     over files whatever the number of leads, where the vendor takes them. wait: seconds for another run on the state to
     end.
-    prepare: called once the state is this run's alone. progress: called a few times a second.
+    prepare: called once the state is this run's alone. guard: lets something watch, or stand in for, the vendor.
+    progress: called a few times a second.
     stop: set it from outside to end the run early; it is then resumable.
     """
 
@@ -103,6 +104,7 @@ class Run:
     progress: Progress = lambda run: None
     stop: threading.Event = field(default_factory=threading.Event)
     prepare: Callable[[], None] = lambda: None
+    guard: Callable[[Vendor], Vendor] = lambda vendor: vendor
 
     circumstances: Circumstances | None = None
     source: Source | None = None
@@ -201,7 +203,7 @@ class Run:
             where=where,
             place=self.integration.place,
         )
-        vendor = build(adapter, config, context)
+        vendor = self.guard(build(adapter, config, context))
         self._adapters.append(vendor)
         return vendor, gate
 
@@ -239,7 +241,7 @@ class Run:
             if mode == "automatic":
                 self.store.queue.release_all(run.run.integration_id)
             mapper = MapStage(run, mapping, keys, vendor.searched)
-            stages += [EnrichStage(run, waterfall), mapper]
+            stages += [self._enriching(run, waterfall), mapper]
             if mode != "disabled":
                 stages += self._sending(vendor)
             self._loop(stages)
@@ -249,6 +251,9 @@ class Run:
         if source:
             for text in mapper.notes():
                 run.note(text)
+
+    def _enriching(self, run: Circumstances, waterfall: Waterfall) -> Stage:
+        return EnrichStage(run, waterfall)
 
     def _sending(self, vendor: Vendor) -> list[Stage]:
         """The stages that talk to the vendor."""

@@ -21,10 +21,11 @@ def cli() -> None:
 
 def build_cli() -> click.Group:
     """The command line with the subcommands of the core and of every plugin."""
-    from engine.cli import author, check, connection, enrich, explain, operate, reconcile, test
+    from engine.cli import author, check, connection, enrich, explain, operate, plan, reconcile, test
 
     for command in (
         operate.run,
+        plan.plan,
         operate.status,
         operate.release,
         reconcile.reconcile,

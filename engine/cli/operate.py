@@ -10,6 +10,8 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -37,10 +39,13 @@ from engine.cli.common import (
 from engine.cli.progress import RunProgress
 from engine.codes import OWNERS
 from engine.errors import SpecError
+from engine.planning.compare import Allowed, PlanChanged, differences, guarded
+from engine.planning.records import load as load_plan
 from engine.stages import reconcile as reconciling
 from engine.state import Store
 
 if TYPE_CHECKING:
+    from engine.plugins import Plugins
     from engine.run import Run, Summary
 
 
@@ -54,8 +59,10 @@ if TYPE_CHECKING:
     "--wait", default=0.0, metavar="SECONDS", help="Wait for another run on the state to end, so long at most."
 )
 @click.option("--bulk", is_flag=True, help="Hand leads over as files, however few, where the vendor has an import.")
+@click.option("--plan", "planned", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Do what this saved plan says, and nothing where anything has changed since.")  # fmt: skip
 def run(integration: Path, source: str | None, state: Path, as_json: bool, quiet: bool, wait: float,
-        bulk: bool) -> None:  # fmt: skip
+        bulk: bool, planned: Path | None) -> None:  # fmt: skip
     """Take leads from SOURCE to the destination of INTEGRATION, a spec.
 
     SOURCE is a file, or - for standard input; without it, the spec's own. Running again goes on where the last run
@@ -64,13 +71,42 @@ def run(integration: Path, source: str | None, state: Path, as_json: bool, quiet
     # What makes a run is imported by the commands that need it: the others, and --help, answer sooner.
     from engine.run import Run
 
-    spec = specs.load(integration)
+    if planned and bulk:
+        raise click.UsageError("either --plan or --bulk: a file says nothing of single records")
+    spec, loaded = specs.load(integration), plugin_loader.load()
+    allowed = _as_planned(planned, spec, loaded, state, source) if planned else None
     with Store(state) as store:
-        running = Run(spec, store, plugin_loader.load(), path=source, bulk=bulk, wait=wait)
+        running = Run(spec, store, loaded, path=source, bulk=bulk, wait=wait)
+        if allowed is not None:
+            running.integration = replace(spec, destination=replace(spec.destination, bulk_from=None))
+            running.guard = partial(guarded, allowed)
         summary = execute(running, quiet=quiet or as_json)
-        again = shlex.join(["engine", "run", str(integration), *([source] if source else []), *["--bulk"] * bulk])
+        again = shlex.join(["engine", "run", str(integration), *([source] if source else []), *["--bulk"] * bulk,
+                            *(["--plan", str(planned)] if planned else [])])  # fmt: skip
         report(summary, store, as_json=as_json, again=again)
     sys.exit(summary.exit_code)
+
+
+def _as_planned(planned: Path, spec: specs.Integration, loaded: Plugins, state: Path, source: str | None) -> Allowed:
+    """Plan anew, and see that it comes to the same. Raises PlanChanged with what does not."""
+    from engine.planning.make import make
+
+    saved = load_plan(planned)
+    fresh = make(spec, loaded, state, source)
+    done: set[int] = set()
+    if state.exists():
+        with Store(state, check=False) as store:
+            done = store.plans.cleared(spec.name, [lead.lead for lead in saved.leads])
+    found = differences(saved, fresh, done)
+    if found:
+        shown = "".join(f"\n    {each}" for each in found[:20])
+        more = f"\n    and {len(found) - 20} more" if len(found) > 20 else ""
+        raise PlanChanged(
+            f"{counted(len(found), 'thing')} changed since the plan was made:{shown}{more}",
+            where=str(planned), fix="Nothing was sent. Make a new plan, look at it, and run that.",
+        )  # fmt: skip
+    click.echo(f"as planned in {planned}", err=True)
+    return Allowed(saved)
 
 
 def execute(running: Run, *, quiet: bool) -> Summary:

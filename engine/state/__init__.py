@@ -14,6 +14,7 @@ from engine.state.database import Database
 from engine.state.edits import Edits
 from engine.state.imports import Imports
 from engine.state.ledger import Ledger
+from engine.state.plans import Plans
 from engine.state.provider_stats import ProviderStats
 from engine.state.queue import Queue
 from engine.state.quotas import Quotas
@@ -41,6 +42,7 @@ class Store:
         self.reports = Reports(self.database)
         self.catalog = Catalog(self.database)
         self.imports = Imports(self.database)
+        self.plans = Plans(self.database)
 
     def close(self) -> None:
         self.database.close()

@@ -109,6 +109,11 @@ class MarketoVendor(Vendor):
     def look_up(self, deliveries: Sequence[Delivery], fields: Sequence[str]) -> Sequence[Sequence[Found]]:
         return self._reader.look_up(deliveries, fields)
 
+    def foreseen(self, delivery: Delivery, *, created: bool) -> Mapping[str, Any]:
+        """What a write leaves: the key is written as it is matched by."""
+        fields, decision = dict(super().foreseen(delivery, created=created)), delivery.decision
+        return fields if decision.by in self.named else {**fields, decision.by: decision.value}
+
     def sync(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
         return self._writer.sync(deliveries)
 

@@ -16,7 +16,7 @@ from engine_pardot.client import Client
 from engine_pardot.codes import CODES
 from engine_pardot.config import CONFIG_SCHEMA
 from engine_pardot.examine import Examination
-from engine_pardot.fields import STANDARD, CustomFields
+from engine_pardot.fields import STANDARD, CustomFields, without_opt_ins
 from engine_pardot.lists import Lists
 from engine_pardot.lookup import EMAIL, ID, ProspectReader
 from engine_pardot.prospects import ProspectWriter
@@ -91,6 +91,10 @@ class PardotVendor(Vendor):
     def look_up(self, deliveries: Sequence[Delivery], fields: Sequence[str]) -> Sequence[Sequence[Found]]:
         """Read the one prospect per delivery that a write would choose; several may share an address legally."""
         return [self._reader.look_up(delivery, fields) for delivery in deliveries]
+
+    def foreseen(self, delivery: Delivery, *, created: bool) -> Mapping[str, Any]:
+        """What a write leaves: an opt-out is never taken back."""
+        return without_opt_ins(super().foreseen(delivery, created=created))[0]
 
     def sync(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
         return [self._writer.write(delivery) for delivery in deliveries]

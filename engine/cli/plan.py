@@ -1,0 +1,146 @@
+"""engine plan: what a run would do, lead by lead and field by field, before it does it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from engine import plugins as plugin_loader
+from engine import specs
+from engine.cli.common import counted, json_option, money, print_json, state_option
+from engine.cli.progress import RunProgress
+from engine.errors import SpecError
+from engine.files import replace_text
+from engine.filters import text
+from engine.planning.records import Plan, PlannedLead, save
+
+_COLOURS = {"create": "green", "update": "yellow", "skip": "bright_black", "fail": "red"}
+#: Exit codes of --detailed-exitcode.
+SOME_FAIL, CHANGES = 1, 10
+
+
+@click.command()
+@click.argument("integration", type=click.Path(path_type=Path))
+@click.argument("source", required=False)
+@click.option("--details", is_flag=True, help="Show every lead.")
+@click.option("--limit", default=20, show_default=True, help="Show so many leads.")
+@click.option("--lead", help="Show this lead only: its address or key.")
+@click.option("--save", "target", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Save the plan, for `engine run --plan`. It holds people's data; only you can read it.")  # fmt: skip
+@click.option("--html", "page", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Write a page for a browser. It holds people's data; only you can read it.")  # fmt: skip
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 10 where anything would change, with 1 where a lead"
+              " would fail, and with 0 where neither is so.")  # fmt: skip
+@state_option
+@json_option
+def plan(
+    integration: Path, source: str | None, details: bool, limit: int, lead: str | None, target: Path | None,
+    page: Path | None, detailed_exitcode: bool, state: Path, as_json: bool,
+) -> None:  # fmt: skip
+    """Show what `engine run INTEGRATION [SOURCE]` would do, without a write: who is created, updated, left, or fails.
+
+    The source is read, offline enrichment runs, and the vendor's records are looked up, within its limits. No provider
+    is asked that costs money: answers that were bought before are used, and what may still be filled is named. Nothing
+    is written to the vendor or to the state.
+    """
+    from engine.planning.make import make
+
+    loaded, spec = plugin_loader.load(), specs.load(integration)
+    with RunProgress(quiet=as_json) as progress:
+        made = make(spec, loaded, state, source, progress=progress)
+    if target is not None:
+        save(made, target)
+        click.echo(
+            f"saved in {target}: engine run {integration}{f' {source}' if source else ''} --plan {target}", err=True
+        )
+    if page is not None:
+        from engine.planning.page import html
+
+        replace_text(page, html(made), mode=0o600)
+        click.echo(f"written: {page}", err=True)
+    if as_json:
+        print_json(made.as_json())
+    else:
+        shown = [each for each in made.leads if lead is None or _is(each, lead)]
+        if lead is not None and not shown:
+            raise SpecError(f"the plan has no lead {lead!r}", fix="Give its address or key; a lead that a run would not"
+                            " touch is not in it.")  # fmt: skip
+        for line in (*summary(made), *_leads(shown, None if details or lead else limit)):
+            click.echo(line)
+    if detailed_exitcode:
+        sys.exit(SOME_FAIL if made.counts["fail"] else CHANGES if made.alters else 0)
+
+
+def _is(lead: PlannedLead, wanted: str) -> bool:
+    return wanted.strip().lower() in (lead.key.lower(), lead.key.partition(":")[2].lower(), str(lead.lead))
+
+
+def summary(made: Plan) -> Iterator[str]:
+    """A plan in a few lines."""
+    counts = made.counts
+    yield click.style(f"{made.integration}: what a run would do at {made.account}", bold=True)
+    if made.source:
+        yield f"  {counted(made.rows, 'row')} of {made.source}"
+    words = ", ".join(click.style(f"{counts[word]} {word}", fg=_COLOURS[word], bold=True) for word in _COLOURS)
+    yield f"  {words}"
+    yield f"  {counted(counts['fields'], 'field')} changed, {counted(counts['memberships'], 'membership')} given"
+    calls = ", ".join(f"{count} {what}" for what, count in made.calls.items() if count)
+    left = f"; {made.left_today:,} left today" if made.left_today is not None else ""
+    yield f"  calls of the vendor: {calls or 'none'}{left}"
+    if made.paid:
+        amounts = [money(amount, currency) for currency, amount in made.paid["money"].items() if amount]
+        cost = f", {' and '.join(amounts)}" if amounts else ""
+        most = made.paid["calls"] + made.paid["further"]
+        yield f"  paid calls at most: {most}{cost}; {counted(counts['open'], 'lead')} may still be filled in by them"
+    if made.waiting:
+        yield f"  {counted(made.waiting, 'lead')} of earlier runs stay failed: engine reconcile list"
+    for note in made.notes:
+        yield click.style(f"  note: {note}", dim=True)
+
+
+def _leads(leads: Sequence[PlannedLead], limit: int | None) -> Iterator[str]:
+    """Leads with their changes: those that fail first, those with nothing to change last."""
+    order = ["fail", "create", "update", "skip"]
+    ranked = sorted(leads, key=lambda lead: order.index(lead.word))
+    for lead in ranked[:limit]:
+        yield ""
+        yield from _lead(lead)
+    if limit is not None and len(ranked) > limit:
+        yield ""
+        yield f"{len(ranked) - limit} more: --details shows all, --lead one"
+
+
+def _lead(lead: PlannedLead) -> Iterator[str]:
+    record = f"record {lead.remote_id}" if lead.remote_id else "a new record" if lead.word == "create" else ""
+    head = click.style(f"{lead.word:<6}", fg=_COLOURS[lead.word], bold=True)
+    yield f"{head} {lead.key}  {click.style(record, dim=True)}".rstrip()
+    if lead.code:
+        yield click.style(f"       {lead.code}: {lead.message}", fg="red")
+    width = max((len(change.field) for change in lead.changes), default=0)
+    for change in lead.changes:
+        if change.old in (None, "", []):
+            yield click.style(f"     + {change.field:<{width}}  {_shown(change.new)}", fg="green")
+        elif change.new is None:
+            yield click.style(f"     - {change.field:<{width}}  {_shown(change.old)}", fg="red")
+        else:
+            changed = f"{_shown(change.old)} → {_shown(change.new)}"
+            yield click.style(f"     ~ {change.field:<{width}}  {changed}", fg="yellow")
+    for place in lead.places:
+        status = f" as {place.status}" if place.status else ""
+        yield click.style(f"     + {place.kind} {place.target}{status}", fg="green")
+    if lead.word == "skip":
+        yield click.style("       nothing to change", dim=True)
+    if lead.open:
+        depends = f", and with it {', '.join(lead.depends)}" if lead.depends else ""
+        yield click.style(f"     ? providers may still fill {', '.join(lead.open)}{depends}", fg="cyan")
+    for notice in lead.notices:
+        yield click.style(f"       {notice}", dim=True)
+
+
+def _shown(value: Any) -> str:
+    found = text(value).replace("\n", "⏎")
+    return found if len(found) <= 80 else f"{found[:77]}…"
