@@ -44,7 +44,8 @@ def differences(planned: Plan, fresh: Plan, done: set[int]) -> list[str]:
 
 
 def _lead(planned: PlannedLead, now: PlannedLead) -> Iterator[str]:
-    if now.word == "skip" and not now.alters:
+    left = {_place(each) for each in now.places} <= {_place(each) for each in planned.places}
+    if now.word in ("skip", "update") and not now.changes and left:
         return  # what was planned is so by now, or was never to be changed
     if planned.word != now.word:
         yield f"{_act(planned)} was planned, and now it is {_act(now)}"

@@ -138,7 +138,9 @@ def _plan(
             id, key, word, decision.by, decision.value, sending.remote_id,  # type: ignore[arg-type]
             changes=sending.changes, unchanged=sending.unchanged,
         )  # fmt: skip
-    for id, kind, target, status, data in store.plans.places(summary.run):
+    for id, key, kind, target, status, data in store.plans.places(summary.run):
+        # One whose person an earlier run has written lacks its memberships only.
+        leads.setdefault(id, PlannedLead(id, key, "update", sent=False))
         leads[id].places.append(PlannedPlace(kind, target, status, orjson.loads(data) if data else {}))
         if leads[id].word == "skip":
             leads[id].word = "update"

@@ -30,13 +30,14 @@ class Plans:
             )
         ]
 
-    def places(self, run_id: str) -> list[tuple[int, str, str, str, str | None]]:
-        """The memberships that a run has given: (lead, kind, target, status, data as JSON)."""
+    def places(self, run_id: str) -> list[tuple[int, str, str, str, str, str | None]]:
+        """The memberships that a run has given: (lead, key, kind, target, status, data as JSON)."""
         return [
-            (int(lead), str(kind), str(target), str(status), data)
-            for lead, kind, target, status, data in self._database.rows(
-                "SELECT DISTINCT d.lead_id, m.kind, m.program_id, m.status, m.data FROM outcomes o"
-                " JOIN deliveries d ON d.id = o.delivery_id JOIN memberships m ON m.lead_id = d.lead_id"
+            (int(lead), str(key), str(kind), str(target), str(status), data)
+            for lead, key, kind, target, status, data in self._database.rows(
+                "SELECT DISTINCT d.lead_id, l.key, m.kind, m.program_id, m.status, m.data FROM outcomes o"
+                " JOIN deliveries d ON d.id = o.delivery_id JOIN leads l ON l.id = d.lead_id"
+                " JOIN memberships m ON m.lead_id = d.lead_id"
                 " AND rtrim(m.kind || ' ' || m.program_id || ' ' || m.status) = o.what AND m.state = 'done'"
                 " WHERE o.run_id = ? AND o.what <> 'person' ORDER BY d.lead_id, m.kind DESC, m.program_id, m.status",
                 [run_id],
