@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from engine.codes import CODES
+from engine.columns import recognise
 from engine.errors import Place, SpecError
 from engine.expressions import Names, suggestion
 from engine.records import DERIVED_FIELDS
 from engine.samples import Sample
 from engine.specs import Integration
-from engine.stages.rows import recognise
 from engine.trial import moment
 
 

@@ -9,7 +9,7 @@ from engine.errors import SpecError
 from engine.expressions import ExpressionError, Names, parse
 from engine.records import LEAD_FIELDS
 from engine.specs import Integration
-from engine.stages.rows import column_plan, recognise
+from engine.stages.rows import column_plan
 
 Story = Mapping[str, Any]
 

@@ -103,15 +103,20 @@ def summary(made: Plan) -> Iterator[str]:
 
 
 def _leads(leads: Sequence[PlannedLead], limit: int | None) -> Iterator[str]:
-    """Leads with their changes: those that fail first, those with nothing to change last."""
-    order = ["fail", "create", "update", "skip"]
-    ranked = sorted(leads, key=lambda lead: order.index(lead.word))
-    for lead in ranked[:limit]:
+    """Leads with their changes: those that fail first, those with nothing to change last; some of each kind."""
+    groups = [[lead for lead in leads if lead.word == word] for word in ("fail", "create", "update", "skip")]
+    groups = [group for group in groups if group]
+    left, shown = limit, 0
+    for number, group in enumerate(groups):
+        share = len(group) if left is None else -(-left // (len(groups) - number))
+        for lead in group[:share]:
+            yield ""
+            yield from _lead(lead)
+        shown += min(share, len(group))
+        left = None if left is None else left - min(share, len(group))
+    if len(leads) > shown:
         yield ""
-        yield from _lead(lead)
-    if limit is not None and len(ranked) > limit:
-        yield ""
-        yield f"{len(ranked) - limit} more: --details shows all, --lead one"
+        yield f"{len(leads) - shown} more: --details shows all, --lead one"
 
 
 def _lead(lead: PlannedLead) -> Iterator[str]:

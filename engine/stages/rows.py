@@ -5,35 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from engine.columns import recognise
 from engine.errors import SpecError
 from engine.expressions import suggestion
-from engine.records import LEAD_FIELDS, Failure
+from engine.records import Failure
 from engine.specs import Integration
-
-#: Column names that are recognised without being listed, beside the lead fields' own names.
-_ALIASES = {
-    "firstname": "first_name", "givenname": "first_name", "forename": "first_name", "lastname": "last_name",
-    "surname": "last_name", "familyname": "last_name", "emailaddress": "email", "mail": "email",
-    "mobile": "mobile_phone", "cell": "mobile_phone", "phonenumber": "phone", "telephone": "phone",
-    "title": "job_title", "jobtitle": "job_title", "position": "job_title", "companyname": "company",
-    "organization": "company", "organisation": "company", "employer": "company", "account": "company",
-    "zip": "postal_code", "zipcode": "postal_code", "postcode": "postal_code", "street": "address",
-    "streetaddress": "address", "province": "state", "region": "state", "badge": "badge_id",
-    "badgenumber": "badge_id", "badgeno": "badge_id", "eventname": "event", "show": "event",
-    "scannedat": "captured_at", "scantime": "captured_at", "timestamp": "captured_at", "scannedby": "captured_by",
-    "capturedby": "captured_by", "linkedin": "linkedin_url", "note": "notes", "comments": "notes",
-    "comment": "notes", "url": "website", "marketoid": "remote_id", "leadid": "remote_id", "prospectid": "remote_id",
-}  # fmt: skip
-
-
-def _squeeze(name: str) -> str:
-    return "".join(character for character in name.casefold() if character.isalnum())
-
-
-def recognise(column: str) -> str | None:
-    """The lead field that a column's name means, if it does."""
-    squeezed = _squeeze(column)
-    return next((field for field in LEAD_FIELDS if _squeeze(field) == squeezed), _ALIASES.get(squeezed))
 
 
 def column_plan(integration: Integration, header: Sequence[str]) -> list[tuple[str, str]]:
