@@ -30,7 +30,8 @@ SOME_FAIL, CHANGES = 1, 10
 @click.option("--limit", default=20, show_default=True, help="Show so many leads.")
 @click.option("--lead", help="Show this lead only: its address or key.")
 @click.option("--save", "target", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-              help="Save the plan, for `engine run SPEC --plan FILE`. It holds people's data; only you can read it.")  # fmt: skip
+              help="Save the plan, for `engine run SPEC --plan FILE`. It holds people's data; only you can read"
+              " it.")  # fmt: skip
 @click.option("--html", "page", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Write a page for a browser. It holds people's data; only you can read it.")  # fmt: skip
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 10 where anything would change, with 1 where a lead"
