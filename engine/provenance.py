@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from engine.columns import recognise
 from engine.errors import SpecError
 from engine.expressions import ExpressionError, Names, parse
 from engine.records import LEAD_FIELDS
