@@ -27,6 +27,11 @@ def m003_waterfall(db: Database) -> None:
     _execute(db, _WATERFALL)
 
 
+@migrations()
+def m004_reconciliation(db: Database) -> None:
+    _execute(db, _RECONCILIATION)
+
+
 def _execute(db: Database, script: str) -> None:
     statement = ""
     for line in script.splitlines(keepends=True):  # executescript would end the migration's transaction
@@ -316,4 +321,47 @@ CREATE TABLE rejected_values (          -- values that were offered and not take
 ALTER TABLE enrichment_steps ADD COLUMN cost REAL /* in the provider's credits */ NOT NULL DEFAULT 0;
 ALTER TABLE enrichment_steps ADD COLUMN call_id INTEGER /* of paid_calls */ DEFAULT NULL;
 ALTER TABLE enrichment_steps ADD COLUMN known INTEGER /* 1: the answer had been bought before */ NOT NULL DEFAULT 0;
+"""
+
+_RECONCILIATION = """
+CREATE TABLE actions (                  -- what people did: released, retried, ignored, edited, switched, erased
+    id INTEGER PRIMARY KEY,
+    integration_id INTEGER REFERENCES integrations,
+    lead_id INTEGER,                    -- empty where it concerns no single lead; erased leads are no longer there
+    what TEXT NOT NULL,                 -- release, retry, ignore, unignore, edit, enrich, mode, spec, verify, erase
+    detail TEXT NOT NULL,               -- for people: the reason, the group, the change; never a person's data
+    by TEXT NOT NULL,                   -- login name, or the name that was given
+    at REAL NOT NULL                    -- Unix time
+) STRICT;
+CREATE INDEX actions_by_lead ON actions (lead_id);
+
+CREATE TABLE connections (              -- destinations that take nothing until somebody has acted
+    integration_id INTEGER PRIMARY KEY REFERENCES integrations,
+    code TEXT NOT NULL,                 -- see engine.codes
+    message TEXT NOT NULL,              -- as the vendor put it, without secrets
+    since REAL NOT NULL                 -- Unix time of the first run that met it
+) STRICT;
+
+CREATE TABLE verifications (            -- when a cleared lead was last read back, and what was found
+    lead_id INTEGER PRIMARY KEY REFERENCES leads,
+    outcome TEXT NOT NULL,              -- held, or the code of the failure
+    at REAL NOT NULL                    -- Unix time
+) STRICT;
+
+CREATE TABLE notified (                 -- up to where each notification rule has told people
+    integration_id INTEGER NOT NULL REFERENCES integrations,
+    rule TEXT NOT NULL,                 -- its name in the spec
+    failure_id INTEGER NOT NULL,        -- the last failure that was told
+    at REAL NOT NULL,                   -- Unix time of the last message
+    PRIMARY KEY (integration_id, rule)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE erasures (                 -- certificates of what was erased, without any data of the person
+    id INTEGER PRIMARY KEY,
+    by TEXT NOT NULL,
+    at REAL NOT NULL,                   -- Unix time
+    reason TEXT NOT NULL,
+    removed TEXT NOT NULL               -- JSON: rows removed by table
+) STRICT;
+CREATE INDEX failures_open_by_lead ON failures (lead_id, code) WHERE resolved_at IS NULL;
 """
