@@ -358,7 +358,7 @@ CREATE TABLE notified (                 -- up to where each notification rule ha
 
 CREATE TABLE erasures (                 -- certificates of what was erased, without any data of the person
     id INTEGER PRIMARY KEY,
-    by TEXT NOT NULL,
+    by TEXT NOT NULL,                   -- login name, or the name that was given
     at REAL NOT NULL,                   -- Unix time
     reason TEXT NOT NULL,
     removed TEXT NOT NULL               -- JSON: rows removed by table
