@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import enrichment, samples
+from engine.backoff import RetryPolicy
 from engine.enrichment import Enrichment
 from engine.errors import Place
 from engine.records import Action, Duplicates
@@ -45,6 +46,7 @@ class Destination:
     sync_mode: str = "automatic"
     bulk_from: int | None = None
     refresh_after: float = 86_400.0
+    retry: RetryPolicy = RetryPolicy()
     catalog: str = ""
 
 
@@ -224,7 +226,7 @@ def _source(raw: Mapping[str, Any]) -> SourceSpec:
 
 def _destination(raw: Mapping[str, Any]) -> Destination:
     kept = {key: raw[key] for key in ("use", "config", "sync_mode", "refresh_after", "catalog") if key in raw}
-    return Destination(**kept, bulk_from=raw.get("bulk", {}).get("from"))
+    return Destination(**kept, bulk_from=raw.get("bulk", {}).get("from"), retry=RetryPolicy(**raw.get("retry", {})))
 
 
 def _fields(raw: Mapping[str, Any]) -> tuple[FieldRow, ...]:

@@ -154,7 +154,7 @@ def test_what_the_vendor_holds_is_not_assumed_after_an_unanswered_write(tmp_path
     plugins = shelf_plugins(extra=plugin_of(register_vendors=lambda: [Lossy]))
     write_spec(
         tmp_path,
-        destination={"use": "lossy"},
+        destination={"use": "lossy", "retry": {"attempts": 2}},
         source={"use": "csv", "path": "leads.csv", "qualifiers": {"Q": "Q"}},
         mapping={"fields": {"email": "lead.email", "firstName": "qualifiers['Q']"}},
     )

@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
+from engine.backoff import Retrying
 from engine.errors import AbortRun
 from engine.records import Failure
 from engine.specs import Integration
@@ -115,6 +116,12 @@ class Circumstances:
     in_hand: KeysInHand = field(default_factory=KeysInHand)
     on_failure: Callable[[int, Failure], None] = lambda lead, failure: None
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("engine"))
+
+    @property
+    def retrying(self) -> Retrying:
+        """How what failed for a passing reason is tried again in this run."""
+        policy = self.integration.destination.retry
+        return Retrying(policy, self.run.id, self.now, self.store.queue.mapped_at)
 
     def note(self, text: str) -> None:
         """Remember something that people should be told once."""

@@ -350,13 +350,13 @@ class BulkStage(CallingStage[Call, Any]):
     def _store(
         self, jobs: Sequence[Job], places: Sequence[Membership], outcomes: Sequence[Outcome], *, settle_after: float
     ) -> None:
-        run, now = self._run, self._run.now()
+        run = self._run
         if places:
-            sent = [place_sent(*each, now) for each in zip(jobs, places, outcomes, strict=True)]
+            sent = [place_sent(*each, run.retrying) for each in zip(jobs, places, outcomes, strict=True)]
         else:
             named = self._vendor.named
             sent = [
-                person_sent(job, outcome, now, settle_after=settle_after, named=named, needs_id=False)
+                person_sent(job, outcome, run.retrying, settle_after=settle_after, named=named, needs_id=False)
                 for job, outcome in zip(jobs, outcomes, strict=True)
             ]
         for start in range(0, len(sent), _STORED_AT_ONCE):
@@ -369,16 +369,16 @@ class BulkStage(CallingStage[Call, Any]):
         )
 
     def _searched(self, call: Search, result: Any) -> None:
-        run, now = self._run, self._run.now()
+        run = self._run
         if isinstance(result, AbortRun | RunStopped):
             run.store.queue.delay([job.lead_id for job in call.jobs], "written", 0.0)
             return
         sent: list[Sent]
         if isinstance(result, BaseException) or len(result) != len(call.jobs):
-            sent = [search_failed(job, result, now) for job in call.jobs]
+            sent = [search_failed(job, result, run.retrying) for job in call.jobs]
         else:
             sent = [
-                found_sent(job, records, now, self._vendor.settle_after)
+                found_sent(job, records, run.retrying, self._vendor.settle_after)
                 for job, records in zip(call.jobs, result, strict=True)
             ]
         record(run, sent)

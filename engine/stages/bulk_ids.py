@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from engine.backoff import Retrying
 from engine.errors import NotTaken, RetryLater
 from engine.records import Failure, Found
 from engine.stages.match import by_of, decision, route_of
-from engine.stages.outcomes import MAX_ATTEMPTS
 from engine.state.moves import Job, Sent
 
 #: Seconds until somebody is searched for again who was not found right after an import.
@@ -33,16 +33,16 @@ class Search:
         ]
 
 
-def found_sent(job: Job, records: Sequence[Found], now: float, settle_after: float) -> Sent:
+def found_sent(job: Job, records: Sequence[Found], retrying: Retrying, settle_after: float) -> Sent:
     """Remember the id of the record that a lead was written to, where there is one; reads have caught up after that."""
     key = decision(job)
     sent = Sent(job.lead_id, job.delivery_id, "person", "satisfied", key.by, "written", rule=job.rule)
-    if not records and job.attempts + 1 < MAX_ATTEMPTS:
+    if not records and not retrying.over(job.attempts + 1, job.delivery_id):
         # A search may be behind what was just written.
         sent.status, sent.attempts, sent.not_before = (
             "later",
             job.attempts + 1,
-            now + max(_SEARCH_AGAIN, settle_after / 3),
+            retrying.now() + max(_SEARCH_AGAIN, settle_after / 3),
         )
         return sent
     if not records:
@@ -58,14 +58,14 @@ def found_sent(job: Job, records: Sequence[Found], now: float, settle_after: flo
     return sent
 
 
-def search_failed(job: Job, error: Any, now: float) -> Sent:
+def search_failed(job: Job, error: Any, retrying: Retrying) -> Sent:
     """A look-up that failed had no effect: the lead waits, and fails only when it keeps failing."""
     transient, throttled = isinstance(error, RetryLater), isinstance(error, NotTaken)
     attempts = job.attempts + (not throttled)
     sent = Sent(job.lead_id, job.delivery_id, "person", "later", by_of(job), "written",
                 rule=job.rule, attempts=attempts)  # fmt: skip
-    if transient and attempts < MAX_ATTEMPTS:
-        sent.not_before = now + error.after
+    if transient and not retrying.over(attempts, job.delivery_id):
+        sent.not_before = retrying.now() + error.after if throttled else retrying.due(error.after, attempts)
     else:
         code = "REMOTE_UNAVAILABLE" if transient else "PLUGIN_ERROR"
         sent.status = sent.next_status = "failed"

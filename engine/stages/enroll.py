@@ -13,7 +13,7 @@ from engine.errors import AbortRun, NotTaken, RetryLater, RunStopped
 from engine.filters import text
 from engine.records import Failure, Member, Outcome
 from engine.stages.base import CallingStage, Circumstances
-from engine.stages.outcomes import DONE, MAX_ATTEMPTS
+from engine.stages.outcomes import DONE
 from engine.stages.sync import record
 from engine.state.moves import Place, Sent
 
@@ -80,6 +80,7 @@ class EnrollStage(CallingStage[_Batch, Sequence[Outcome]]):
 
     def _sent(self, place: Place, outcome: Outcome, *, tried: bool = True) -> Sent:
         what = f"{place.kind} {place.target} {place.status}".strip()
+        retrying = self._run.retrying
         sent = Sent(
             place.lead_id,
             place.delivery_id,
@@ -95,8 +96,9 @@ class EnrollStage(CallingStage[_Batch, Sequence[Outcome]]):
         if outcome.status in DONE:
             sent.next_status, sent.attempts = "written", 0
             sent.membership = (place.target, place.status)
-        elif outcome.status in {"later", "unknown"} and sent.attempts < MAX_ATTEMPTS:
-            sent.next_status, sent.not_before = "written", self._run.now() + outcome.after
+        elif outcome.status in {"later", "unknown"} and not retrying.over(sent.attempts, place.delivery_id):
+            wait = retrying.due(outcome.after, sent.attempts) if tried else retrying.now() + outcome.after
+            sent.next_status, sent.not_before = "written", wait
         else:
             given_up = Failure("REMOTE_UNAVAILABLE", f"given up after {sent.attempts} attempts: {text(outcome.answer)}")
             sent.failure = outcome.failure or given_up

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from engine.backoff import Retrying
 from engine.filters import text
 from engine.records import Failure, Membership, Outcome
 from engine.stages.match import by_of, decision
 from engine.state.moves import Job, Sent
 
-#: Sendings of one delivery before its lead fails: enough to cut the largest batch down to one record on the way.
-MAX_ATTEMPTS = 10
 #: Outcomes after which the vendor holds what was sent.
 DONE = frozenset({"created", "updated", "satisfied"})
 
@@ -18,7 +17,7 @@ DONE = frozenset({"created", "updated", "satisfied"})
 def person_sent(
     job: Job,
     outcome: Outcome,
-    now: float,
+    retrying: Retrying,
     *,
     settle_after: float,
     named: Sequence[str] = (),
@@ -28,6 +27,7 @@ def person_sent(
 ) -> Sent:
     """What became of writing a person.
 
+    retrying: how what failed for a passing reason is tried again.
     settle_after: seconds after which an unanswered write can no longer take effect. named: the keys that name a
     record. waiting: where a lead goes back to that is to be tried again. needs_id: a person who is to get a membership
     must have got a remote id; an import gives none. counts: whether it was an attempt.
@@ -51,19 +51,20 @@ def person_sent(
                 sent.next_status, sent.rule = "matched", job.rule + 1
             else:
                 sent.failure = Failure("REMOTE_RECORD_GONE", f"no record has the {by} {decision(job).value}")
-        case _ if sent.attempts >= MAX_ATTEMPTS:
+        case _ if retrying.over(sent.attempts, job.delivery_id):
             unclear = outcome.status == "unknown" or waiting == "unknown"
             what = "UNKNOWN_OUTCOME" if unclear else "REMOTE_UNAVAILABLE"
             given_up = Failure(what, f"given up after {sent.attempts} attempts: {text(outcome.answer)}")
             sent.failure = outcome.failure or given_up
         case "unknown":
-            sent.next_status, sent.not_before = "unknown", now + settle_after
+            sent.next_status, sent.not_before = "unknown", retrying.now() + settle_after
         case _:
-            sent.next_status, sent.not_before = waiting, now + outcome.after
+            due = retrying.due(outcome.after, sent.attempts) if counts else retrying.now() + outcome.after
+            sent.next_status, sent.not_before = waiting, due
     return sent
 
 
-def place_sent(job: Job, place: Membership, outcome: Outcome, now: float) -> Sent:
+def place_sent(job: Job, place: Membership, outcome: Outcome, retrying: Retrying) -> Sent:
     """What became of a membership that an import gave; what it did not give is given the ordinary way."""
     sent = Sent(job.lead_id, job.delivery_id, what_of(place), outcome.status, by_of(job), "written",
                 outcome.remote_id, outcome.answer, rule=job.rule, notices=outcome.notices)  # fmt: skip
@@ -72,7 +73,8 @@ def place_sent(job: Job, place: Membership, outcome: Outcome, now: float) -> Sen
     elif outcome.status == "failed":
         sent.next_status, sent.failure = "failed", outcome.failure
     else:
-        sent.attempts, sent.not_before = job.attempts + 1, now + outcome.after
+        sent.attempts = job.attempts + 1
+        sent.not_before = retrying.due(outcome.after, sent.attempts)
     return sent
 
 

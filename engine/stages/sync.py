@@ -232,7 +232,7 @@ class SyncStage(CallingStage[Batch, list[Outcome]]):
 
     def _sent(self, job: Job, outcome: Outcome, waiting: str = "matched", *, counts: bool = True) -> Sent:
         vendor = self._vendor
-        return person_sent(job, outcome, self._run.now(), settle_after=vendor.settle_after,
+        return person_sent(job, outcome, self._run.retrying, settle_after=vendor.settle_after,
                            named=vendor.named, waiting=waiting, counts=counts)  # fmt: skip
 
 

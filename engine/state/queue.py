@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from math import inf
 from typing import Any
 
 import orjson
@@ -100,6 +101,13 @@ class Queue:
         return [
             Job(id, key, delivery, payloads[delivery], rule, attempts) for id, key, delivery, rule, attempts in found
         ]
+
+    def mapped_at(self, delivery_id: int) -> float:
+        """When the run began that made a delivery (Unix time); now and never for one that is not there."""
+        found = self._database.row(
+            "SELECT r.started_at FROM deliveries d JOIN runs r ON r.id = d.run_id WHERE d.id = ?", [delivery_id]
+        )
+        return float(found[0]) if found else inf
 
     def sent_before(self, leads: Iterable[int]) -> set[int]:
         """Which of these leads have been sent, in this delivery or an earlier one, without its being written."""
