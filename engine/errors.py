@@ -4,7 +4,8 @@
     ├── AbortRun                  the run cannot go on; leads stay where they are
     │   ├── SpecError             2  a spec, a flag or a source's header is wrong
     │   ├── EnvironmentFault      3  the machine: a file, a lock, a database, a broken plugin
-    │   ├── CredentialsError      4  the vendor refused who we are or what we may do
+    │   ├── CredentialsError      4  the vendor refused who we are
+    │   │   └── PermissionDenied  4  … or what we may do
     │   └── VendorUnavailable     5  the vendor is down or a quota is spent; run again later
     ├── RetryLater                   the same call can succeed after a wait
     │   ├── NotTaken                 the vendor did not take the call: a limit, a token that died
@@ -94,9 +95,19 @@ class EnvironmentFault(AbortRun):
 
 
 class CredentialsError(AbortRun):
-    """The vendor refused the credentials or the permission; retrying as is cannot help."""
+    """The vendor refused the credentials or the permission; retrying as is cannot help.
+
+    `failure` is the code of the leads that wait for it.
+    """
 
     exit_code = 4
+    failure = "AUTHENTICATION"
+
+
+class PermissionDenied(CredentialsError):
+    """Signing in works, and the vendor refuses what was to be done."""
+
+    failure = "CONNECTION_PERMISSION"
 
 
 class VendorUnavailable(AbortRun):

@@ -14,7 +14,7 @@ from engine import check
 from engine.adapters import Adapter, Context, Source, Vendor
 from engine.callbacks import CallbackServer
 from engine.codes import NOTICES
-from engine.errors import AbortRun, EngineError, RunStopped, SpecError
+from engine.errors import AbortRun, CredentialsError, EngineError, RunStopped, SpecError
 from engine.limits import LimitedGate
 from engine.plugins import Plugins, build
 from engine.prepare import prepared
@@ -343,6 +343,10 @@ class Run:
             status, code, message = "aborted", error.exit_code, str(error)
         elif self.stop.is_set():
             status, code = "interrupted", 130
+        if isinstance(error, CredentialsError):
+            self.store.connections.pause(run.integration_id, error.failure, message, self.now())
+        elif status == "done":
+            self.store.connections.resume(run.integration_id)
         self.store.runs.end(run.id, status, code, self.now(), message)
         summary = Summary(
             run=run.id,

@@ -46,7 +46,7 @@ class Destination:
     sync_mode: str = "automatic"
     bulk_from: int | None = None
     refresh_after: float = 86_400.0
-    retry: RetryPolicy = RetryPolicy()
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
     catalog: str = ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import shlex
 import sys
@@ -70,6 +71,14 @@ def where_options(store: Store, integration: str = "") -> str:
     path = str(store.database.path)
     state = "" if path == os.environ.get("ENGINE_STATE", DEFAULT_STATE) else f" --state {shlex.quote(path)}"
     return state + (f" --integration {integration}" if integration and len(store.runs.integrations()) > 1 else "")
+
+
+def login() -> str:
+    """Who types, for the record of who did what."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may have no name for its user
+        return "somebody"
 
 
 def counted(count: int, what: str) -> str:

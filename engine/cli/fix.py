@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -17,10 +16,12 @@ from engine.cli.common import (
     existing_store,
     integration_option,
     json_option,
+    login,
     print_json,
     state_option,
     where_options,
 )
+from engine.cli.operate import record
 from engine.errors import EngineError, EnvironmentFault, SpecError
 from engine.expressions import suggestion
 from engine.records import LEAD_FIELDS
@@ -54,7 +55,8 @@ def fix(lead: str, values: tuple[str, ...], cleared: tuple[str, ...], by: str | 
         story = store.reports.lead(found[0]) or {}
         _refuse_what_cannot_be_edited(story)
         changes = _changes(values, cleared, _names(store, name, story))
-        edited = store.edits.save(found[0], changes, by or _login(), time.time(), live=_live(store))
+        edited = store.edits.save(found[0], changes, by or login(), time.time(), live=_live(store))
+        record(store, name, [found[0]], "edit", ", ".join(changes))
         if as_json:
             shown = {field: {"old": old, "new": new} for field, (old, new) in edited.changes.items()}
             print_json({"schema_version": 1, "integration": name, "lead": edited.lead_id, "changes": shown,
@@ -143,10 +145,3 @@ def _live(store: Store) -> bool:
         return True
     store.database.release()
     return False
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container may have no name for its user
-        return "somebody"

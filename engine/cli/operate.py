@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.markup import escape
-from rich.padding import Padding
 
 from engine import plugins as plugin_loader
 from engine import specs
@@ -29,18 +30,18 @@ from engine.cli.common import (
     existing_store,
     integration_option,
     json_option,
-    money,
-    priced,
+    login,
     print_json,
     state_option,
     table,
-    where_options,
 )
 from engine.cli.progress import RunProgress
-from engine.codes import OWNERS
+from engine.cli.report import print_events, print_groups, print_paused, print_period, print_totals, report
+from engine.cli.selection import confirm, selection_options
 from engine.errors import SpecError
 from engine.planning.compare import Allowed, PlanChanged, differences, guarded
 from engine.planning.records import load as load_plan
+from engine.selection import Selection, selected
 from engine.stages import reconcile as reconciling
 from engine.state import Store
 
@@ -135,98 +136,28 @@ def _interruptible(stop: threading.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def report(summary: Summary, store: Store, *, as_json: bool, again: str) -> None:
-    """Print how a run ended: counts that add up, failures by group, and what to type next."""
-    groups = reconciling.groups(store, summary.integration)
-    if as_json:
-        print_json({**summary.as_json(), "groups": [group.as_json() for group in groups]})
-        return
-    out = console()
-    done = summary.this_run
-    if summary.status == "aborted":
-        click.echo(f"error: {summary.message}", err=True)
-    out.print(f"[bold]{summary.integration}[/bold]  run {summary.run}  {summary.status} in {summary.seconds:.1f} s")
-    out.print(
-        f"  {done['rows']} rows read, {done['known_rows']} of them captured before;"
-        f" {done['sent']} leads sent, {done['members']} memberships given, {done['unchanged']} unchanged"
-    )
-    for paid in summary.paid:
-        out.print(f"  {paid_line(paid)}", markup=False)
-    print_totals(summary.totals, summary.written)
-    if groups:
-        print_groups(groups)
-    for note in summary.notes:
-        out.print(f"note: {note}", markup=False)
-    _next_commands(summary, store, again)
-
-
-def paid_line(paid: Mapping[str, Any]) -> str:
-    """What a run used of one provider: calls, credits and money, what is still open, and what was spared."""
-    calls, currency = paid["calls"], paid["currency"]
-    parts = [counted(calls, "call"), priced(paid["cost"], paid["amount"], currency)] if calls else ["no call"]
-    if paid["possibly_charged"]:
-        parts.append(f"{paid['possibly_charged']} possibly charged")
-    if paid["pending"]:
-        parts.append(f"{paid['pending']} pending")
-    if paid["possible_amount"]:
-        parts.append(f"at most {money(paid['possible_amount'], currency)} more")
-    if paid["reused"]:
-        saved = priced(paid["saved_cost"], paid["saved_amount"], currency)
-        parts.append(f"{counted(paid['reused'], 'answer')} used again ({saved} saved)")
-    return f"{paid['provider']}: {', '.join(parts)}"
-
-
-def _next_commands(summary: Summary, store: Store, again: str) -> None:
-    lines = []
-    where = where_options(store, summary.integration)
-    state = where_options(store)
-    if summary.totals["failed"]:
-        lines.append(f"engine reconcile list{where}    # see why leads failed, and who fixes it")
-    if summary.totals["frozen"]:
-        lines.append(f"engine release{where}    # let the leads go that are held in Pre-Sync")
-    if summary.status == "interrupted":
-        lines.append(f"{again}{state}    # go on where this run stopped")
-    elif summary.status == "aborted":
-        lines.append(f"{again}{state}    # once the cause is removed: nothing is lost, nothing is sent twice")
-    if lines:
-        click.echo("next:")
-        for line in lines:
-            click.echo(f"  {line}")
-
-
-def print_totals(totals: Mapping[str, int], written: Mapping[str, int]) -> None:
-    shown = {"captured": totals["captured"], "duplicate": totals["duplicate"], "pre-sync": totals["presync"],
-             "cleared": totals["cleared"], "failed": totals["failed"]}  # fmt: skip
-    shown.update({name: totals[name] for name in ("ignored", "suppressed") if totals[name]})
-    shown.update({"created": written["created"], "updated": written["updated"], "members": written["memberships"]})
-    made = table(*(f"#{name}" for name in shown))
-    made.add_row(*map(str, shown.values()))
-    console().print(made)
-    if totals["frozen"]:
-        console().print(f"  {totals['frozen']} of the Pre-Sync leads are Frozen: held by the sync mode manual")
-
-
-def print_groups(groups: list[reconciling.Group]) -> None:
-    """Each group: how many leads, what happened with an example, who fixes it and how."""
-    out = console()
-    for group in groups:
-        code = group.code
-        what = f"{code.name} {group.vendor_code}".strip() + (f"  ({group.field})" if group.field else "")
-        retry = "a retry can succeed as it is" if code.retryable else "retry after the fix"
-        out.print(f"[bold]{group.leads:>7}  {escape(what)}[/bold]  {OWNERS[code.owner]}, {retry}")
-        more = f"more: engine explain {code.name}"
-        lines = f"{code.meaning}\ne.g. {group.message}\nfix: {code.fix}\n{more}"
-        out.print(Padding(escape(lines), (0, 0, 0, 9), expand=False))
-
-
 @click.command()
+@click.option("--by", type=click.Choice(["event"]), help="Count by event.")
+@click.option("--since", metavar="WHEN", help="Shares of the leads captured since then: 7d, 12h, or a date.")
 @integration_option
 @state_option
 @json_option
-def status(integration: str | None, state: Path, as_json: bool) -> None:
+def status(by: str | None, since: str | None, integration: str | None, state: Path, as_json: bool) -> None:
     """Show where the leads of an integration are: Pre-Sync, Cleared or Failed."""
     with existing_store(state) as store:
         name = chosen(store, integration)
+        if by:
+            print_events(store, name, as_json=as_json)
+            return
+        if since:
+            moment = moment_of(since, time.time())
+            counts = store.views.since(name, moment)
+            if as_json:
+                print_json({"schema_version": 1, "integration": name, "since": moment, **counts})
+            else:
+                print_period(counts, moment)
+            return
+        paused = store.connections.paused(name)
         totals, written = store.reports.totals(name), store.reports.written(name)
         groups = reconciling.groups(store, name)
         last, imports = store.runs.last(name), store.imports.under_way(name)
@@ -235,10 +166,13 @@ def status(integration: str | None, state: Path, as_json: bool) -> None:
                         "last_run": {"run": last.id, "status": last.status, "exit_code": last.exit_code,
                                      "message": last.message} if last else None,
                         "imports": imports,
+                        "paused": asdict(paused) if paused else None,
                         "groups": [group.as_json() for group in groups]})  # fmt: skip
             return
         out = console()
         out.print(f"[bold]{name}[/bold]" + (f"  last run {last.id}: {last.status}" if last else ""))
+        if paused:
+            print_paused(paused)
         print_totals(totals, written)
         for each in imports:
             out.print(
@@ -252,30 +186,50 @@ def status(integration: str | None, state: Path, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--event", help="Only leads captured at this event.")
-@click.option("--lead", "leads", multiple=True, help="Only this lead: number, address or key; may be repeated.")
+@selection_options
+@click.option("--lead", "more", multiple=True, help="A lead as well: number, address or key; may be repeated.")
+@click.option("--yes", is_flag=True, help="Do not ask, however many they are.")
 @integration_option
 @state_option
 @json_option
-def release(event: str | None, leads: tuple[str, ...], integration: str | None, state: Path, as_json: bool) -> None:
-    """Let leads go that the sync mode manual holds in Pre-Sync, and send them."""
+def release(leads: tuple[str, ...], group: str | None, event: str | None, where: str | None, more: tuple[str, ...],
+            yes: bool, integration: str | None, state: Path, as_json: bool) -> None:  # fmt: skip
+    """Let leads go that the sync mode manual holds in Pre-Sync, and send them.
+
+    LEADS are numbers, addresses or keys; without any, all that are held, or those of an --event, or of which --where is
+    true.
+    """
     with existing_store(state) as store:
         name = chosen(store, integration)
-        frozen = store.reports.frozen(name, event)
-        if leads:
-            meant = {id for text in leads for id in store.reports.find(name, text)}
-            frozen = [id for id in frozen if id in meant]
-
+        meant = Selection((*leads, *more), group, event, where)
+        frozen = selected(store, name, meant, ("frozen",))
         if not frozen:
-            raise SpecError(
-                f"no lead of {name} is held" + (" that is meant by these options" if event or leads else "")
-            )
+            said = "" if meant.is_all else " that is meant by these options"
+            raise SpecError(f"no lead of {name} is held{said}")
+        confirm(len(frozen), "send", yes=yes)
 
         def let_go() -> None:
             store.queue.release(frozen)
+            record(store, name, frozen, "release", str(meant))
             click.echo(f"{counted(len(frozen), 'lead')} released", err=True)
 
         sys.exit(run_again(store, name, let_go, as_json=as_json))
+
+
+def moment_of(text: str, now: float) -> float:
+    """A time as people say it: 7d or 12h before now, or an ISO 8601 date. Raises UsageError."""
+    if found := re.fullmatch(r"(\d{1,5})([dh])", text.strip()):
+        return now - int(found[1]) * (86_400 if found[2] == "d" else 3_600)
+    try:
+        return datetime.fromisoformat(text.strip()).astimezone().timestamp()
+    except ValueError as error:
+        raise click.UsageError(f"{text!r} is no time: say 7d, 12h, or 2026-05-01") from error
+
+
+def record(store: Store, integration: str, leads: Sequence[int], what: str, detail: str) -> None:
+    """Remember what somebody did to leads, or to the integration where there are none."""
+    last = store.runs.last(integration)
+    store.actions.add(last.integration_id if last else None, leads, what, detail, login(), time.time())
 
 
 def run_again(

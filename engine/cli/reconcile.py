@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +24,12 @@ from engine.cli.common import (
     where_options,
 )
 from engine.cli.fix import fix
-from engine.cli.operate import print_groups, print_totals, run_again
+from engine.cli.operate import record, run_again
+from engine.cli.report import print_events, print_groups, print_paused, print_totals
+from engine.cli.selection import confirm, selection_options
 from engine.codes import code as code_named
 from engine.errors import SpecError
+from engine.selection import Selection
 from engine.stages import reconcile as reconciling
 
 
@@ -37,17 +42,25 @@ reconcile.add_command(fix)
 
 
 @reconcile.command("list")
-@click.option("--group", "code", help="The leads of one group, by code.")
+@selection_options
+@click.option("--leads", "flat", is_flag=True, help="All failed leads, one a line, instead of groups.")
 @click.option("--ignored", is_flag=True, help="The leads that are ignored, instead of those that have failed.")
+@click.option("--by", type=click.Choice(["event"]), help="Count by event, instead of groups.")
 @integration_option
 @state_option
 @json_option
-def list_(code: str | None, ignored: bool, integration: str | None, state: Path, as_json: bool) -> None:
-    """Show the groups of failed leads, or with --group the leads of one, or with --ignored those left aside."""
+def list_(leads: tuple[str, ...], group: str | None, event: str | None, where: str | None, flat: bool, ignored: bool,
+          by: str | None, integration: str | None, state: Path, as_json: bool) -> None:  # fmt: skip
+    """Show the groups of failed leads, or one a line those of a --group, an --event, or of which --where is true."""
     with existing_store(state) as store:
         name = chosen(store, integration)
-        if code or ignored:
-            failed = reconciling.select(store, name, (), code, "ignored" if ignored else "failed")
+        if by:
+            print_events(store, name, as_json=as_json)
+            return
+        meant = Selection(leads, group, event, where)
+        if flat or ignored or not meant.is_all:
+            failed = reconciling.select(store, name, leads, group, "ignored" if ignored else "failed",
+                                        event=event, where=where)  # fmt: skip
             if as_json:
                 print_json({"schema_version": 1, "integration": name, "leads": failed})
                 return
@@ -57,10 +70,14 @@ def list_(code: str | None, ignored: bool, integration: str | None, state: Path,
         groups = reconciling.groups(store, name)
         totals = store.reports.totals(name)
         if as_json:
+            waiting = store.connections.paused(name)
             print_json({"schema_version": 1, "integration": name, "totals": totals,
+                        "paused": asdict(waiting) if waiting else None,
                         "groups": [group.as_json() for group in groups]})  # fmt: skip
             return
         console().print(f"[bold]{name}[/bold]")
+        if paused := store.connections.paused(name):
+            print_paused(paused)
         print_totals(totals, store.reports.written(name))
         if not groups:
             click.echo("no lead has failed")
@@ -154,26 +171,36 @@ def _print_story(story: dict[str, Any]) -> None:
 
 
 @reconcile.command()
-@click.argument("leads", nargs=-1)
-@click.option("--group", "code", help="Only the leads of this group, by code.")
+@selection_options
 @click.option("--spec", type=click.Path(path_type=Path), help="The spec, where it is no longer where it was.")
+@click.option("--dry-run", is_flag=True, help="Only say how many leads of which groups would be tried again.")
+@click.option("--yes", is_flag=True, help="Do not ask, however many they are.")
 @integration_option
 @state_option
 @json_option
-def retry(leads: tuple[str, ...], code: str | None, spec: Path | None, integration: str | None, state: Path,
-          as_json: bool) -> None:  # fmt: skip
+def retry(leads: tuple[str, ...], group: str | None, event: str | None, where: str | None, spec: Path | None,
+          dry_run: bool, yes: bool, integration: str | None, state: Path, as_json: bool) -> None:  # fmt: skip
     """Send failed LEADS again, with the spec as it is now.
 
-    LEADS are numbers, addresses or keys; without any, all failed leads, or those of a --group.
+    LEADS are numbers, addresses or keys; without any, all failed leads, or those of a --group, of an --event, or of
+    which --where is true. An interrupted retry goes on with the same command.
     """
     with existing_store(state) as store:
         name = chosen(store, integration)
         last = store.runs.last(name)
         loaded = specs.load(spec or (last.spec_path if last else ""))
-        failed = reconciling.select(store, name, leads, code)
+        if group in reconciling.CONNECTION_CODES and store.connections.paused(name):
+            sys.exit(run_again(store, name, lambda: None, as_json=as_json, spec=loaded))
+        failed = reconciling.select(store, name, leads, group, event=event, where=where)
+        if dry_run:
+            _print_dry_run(failed, as_json=as_json)
+            return
+        confirm(len(failed), "try again", yes=yes)
+        meant = Selection(leads, group, event, where)
 
         def take_up() -> None:
             result = reconciling.retry(store, loaded, failed, time.time())
+            record(store, name, [lead["lead"] for lead in failed], "retry", str(meant))
             click.echo(f"trying {counted(result.taken, 'lead')} again", err=True)
             for lead, why in result.left:
                 click.echo(f"lead {lead} stays failed: {why}", err=True)
@@ -181,24 +208,35 @@ def retry(leads: tuple[str, ...], code: str | None, spec: Path | None, integrati
         sys.exit(run_again(store, name, take_up, as_json=as_json, spec=loaded))
 
 
+def _print_dry_run(failed: list[dict[str, Any]], *, as_json: bool) -> None:
+    codes = Counter(lead["code"] for lead in failed)
+    if as_json:
+        print_json({"schema_version": 1, "leads": len(failed), "codes": dict(codes)})
+        return
+    for code, count in codes.most_common():
+        click.echo(f"{count:>7}  {code}")
+    click.echo(f"{counted(len(failed), 'lead')} would be tried again; nothing was done")
+
+
 @reconcile.command()
-@click.argument("leads", nargs=-1)
-@click.option("--group", "code", help="All leads of this group, by code.")
+@selection_options
 @click.option("--reason", default="", help="Why, for those who look later.")
 @click.option("--undo", is_flag=True, help="Take it back: the leads have failed again.")
 @integration_option
 @state_option
-def ignore(leads: tuple[str, ...], code: str | None, reason: str, undo: bool, integration: str | None,
-           state: Path) -> None:  # fmt: skip
-    """Leave failed LEADS (numbers, addresses or keys, or a --group) as they are; --undo takes it back."""
-    if not leads and not code:
-        raise click.UsageError("name leads or a --group")
+def ignore(leads: tuple[str, ...], group: str | None, event: str | None, where: str | None, reason: str, undo: bool,
+           integration: str | None, state: Path) -> None:  # fmt: skip
+    """Leave failed LEADS as they are (numbers, addresses or keys, a --group, an --event); --undo takes it back."""
+    if Selection(leads, group, event, where).is_all:
+        raise click.UsageError("name leads, a --group, an --event or an expression")
     with existing_store(state) as store:
         name = chosen(store, integration)
-        found = reconciling.select(store, name, leads, code, "ignored" if undo else "failed")
+        status = "ignored" if undo else "failed"
+        found = reconciling.select(store, name, leads, group, status, event=event, where=where)
         ids = [lead["lead"] for lead in found]
         if undo:
             store.queue.unignore(ids)
         else:
             store.queue.ignore(ids, reason)
+        record(store, name, ids, "unignore" if undo else "ignore", reason)
         click.echo(f"{counted(len(ids), 'lead')} {'no longer ' if undo else ''}ignored")

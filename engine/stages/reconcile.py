@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.codes import OWNERS, Code, code
-from engine.errors import SpecError
-from engine.expressions import suggestion
+from engine.expressions import Names
+from engine.selection import Selection, selected
 from engine.specs import Integration
 from engine.stages.rows import missing_fields
 from engine.state import Store
@@ -23,6 +23,13 @@ class Group:
     field: str
     message: str
     leads: int
+    first_seen: float = 0.0
+    last_seen: float = 0.0
+
+    @property
+    def page(self) -> str:
+        """Where the documentation explains it."""
+        return f"docs/failures/{self.code.name}.md"
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -36,14 +43,21 @@ class Group:
             "fix": self.code.fix,
             "retryable": self.code.retryable,
             "example": self.message,
+            "first_seen": self.first_seen,
+            "last_seen": self.last_seen,
+            "page": self.page,
         }
+
+
+#: Codes of leads that wait for a connection, and of which a run tells once.
+CONNECTION_CODES = frozenset({"AUTHENTICATION", "CONNECTION_PERMISSION"})
 
 
 def groups(store: Store, integration: str) -> list[Group]:
     """The groups of failed leads, largest first."""
     return [
-        Group(code(name), vendor_code, field, message, count)
-        for name, vendor_code, field, message, count in store.reports.groups(integration)
+        Group(code(name), vendor_code, field, message, count, first, last)
+        for name, vendor_code, field, message, count, first, last in store.reports.groups(integration)
     ]
 
 
@@ -56,29 +70,20 @@ class Retry:
 
 
 def select(
-    store: Store, integration: str, wanted: Sequence[str], code_name: str | None, status: str = "failed"
+    store: Store,
+    integration: str,
+    wanted: Sequence[str],
+    code_name: str | None,
+    status: str = "failed",
+    *,
+    event: str | None = None,
+    where: str | None = None,
+    names: Names | None = None,
 ) -> list[dict[str, Any]]:
-    """The failed (or ignored) leads that people mean: by id, address or key, by group, or all. Raises SpecError."""
-    failed = store.reports.failed(integration, code_name, status)
-    if code_name and not failed:
-        codes = sorted({lead["code"] for lead in store.reports.failed(integration, status=status)})
-        raise SpecError(
-            f"no lead is {status} with {code_name}",
-            why=f"codes of {status} leads: {', '.join(codes) or 'none'}",
-            fix=suggestion(code_name, codes),
-        )
-    if not wanted:
-        return failed
-    ids: set[int] = set()
-    for text in wanted:
-        found = store.reports.find(integration, text)
-        if not found:
-            raise SpecError(f"no lead of {integration} is {text!r}", fix="Give its number, address or key.")
-        ids.update(found)
-    chosen = [lead for lead in failed if lead["lead"] in ids]
-    if not chosen:
-        raise SpecError(f"none of these leads is {status}", fix="`engine reconcile show LEAD` tells where a lead is.")
-    return chosen
+    """The failed (or ignored) leads that people mean, with their reasons. Raises SpecError."""
+    meant = Selection(tuple(wanted), code_name, event, where)
+    ids = set(selected(store, integration, meant, (status,), names))
+    return [lead for lead in store.reports.failed(integration, code_name, status) if lead["lead"] in ids]
 
 
 def retry(store: Store, integration: Integration, failed: Sequence[dict[str, Any]], now: float) -> Retry:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from engine.state.actions import Actions
 from engine.state.callbacks import Callbacks
 from engine.state.captures import Captures
 from engine.state.catalog import Catalog
+from engine.state.connections import Connections
 from engine.state.database import Database
 from engine.state.edits import Edits
 from engine.state.imports import Imports
@@ -21,6 +23,8 @@ from engine.state.quotas import Quotas
 from engine.state.refusals import Refusals
 from engine.state.reports import Reports
 from engine.state.runs import Runs
+from engine.state.selections import Selections
+from engine.state.views import Views
 
 __all__ = ["Store"]
 
@@ -43,6 +47,10 @@ class Store:
         self.catalog = Catalog(self.database)
         self.imports = Imports(self.database)
         self.plans = Plans(self.database)
+        self.actions = Actions(self.database)
+        self.connections = Connections(self.database)
+        self.views = Views(self.database)
+        self.selections = Selections(self.database)
 
     def close(self) -> None:
         self.database.close()

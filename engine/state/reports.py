@@ -74,10 +74,11 @@ class Reports:
             )
         )
 
-    def groups(self, integration: str) -> list[tuple[str, str, str, str, int]]:
-        """Failed leads by (code, vendor code, field), with the first one's message and place, and the count.
+    def groups(self, integration: str) -> list[tuple[str, str, str, str, int, float, float]]:
+        """Failed leads by (code, vendor code, field): the first one's message and place, the count, and when.
 
-        Messages that differ in more than names and figures, or come from another endpoint, are groups of their own.
+        Messages that differ in more than names and figures, or come from another endpoint, are groups of their own. At
+        last the Unix times of the first failure and of the last.
         """
         return [
             (
@@ -86,9 +87,11 @@ class Reports:
                 str(field),
                 message if str(place) in message else f"{message} ({place})",
                 int(count),
+                float(first),
+                float(last),
             )
-            for code, vendor, field, message, count, _, place in self._database.rows(
-                "SELECT f.code, f.vendor_code, f.field, f.message, count(*), min(l.id),"
+            for code, vendor, field, message, count, _, first, last, place in self._database.rows(
+                "SELECT f.code, f.vendor_code, f.field, f.message, count(*), min(l.id), min(f.at), max(f.at),"
                 " (SELECT c.source || ':' || c.line FROM captures c WHERE c.lead_id = l.id ORDER BY c.id LIMIT 1)"
                 " FROM failures f"
                 " JOIN leads l ON l.id = f.lead_id JOIN integrations i ON i.id = l.integration_id"

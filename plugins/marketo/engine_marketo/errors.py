@@ -10,11 +10,11 @@ from typing import Any, Literal
 from engine.codes import VendorCode
 from engine.errors import (
     AbortRun,
-    CredentialsError,
     EngineError,
     EnvironmentFault,
     NoAnswer,
     NotTaken,
+    PermissionDenied,
     RetryLater,
     SpecError,
     VendorUnavailable,
@@ -173,7 +173,7 @@ def _stop(code: VendorCode, reason: Reason, site: Site) -> AbortRun:
     if setting := _SETTINGS.get(code.code):
         return SpecError(f"{code.meaning.rstrip('.')}: {reason}", where=setting[0], why=site.why, fix=setting[1])
     if code.failure == "CONNECTION_PERMISSION":
-        return CredentialsError(
+        return PermissionDenied(
             f"Marketo denies access: {reason}",
             where=site.path,
             why=code.meaning,

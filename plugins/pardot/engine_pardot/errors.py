@@ -21,6 +21,7 @@ from engine.errors import (
     EnvironmentFault,
     NoAnswer,
     NotTaken,
+    PermissionDenied,
     RetryLater,
     SpecError,
     VendorUnavailable,
@@ -105,7 +106,7 @@ class Fault:
         return f"code {self.code}: {self.message}" if self.code else self.message
 
 
-class Denied(CredentialsError):
+class Denied(PermissionDenied):
     """The user is signed in and may not do this."""
 
 
