@@ -29,6 +29,7 @@ from engine.cli.report import print_events, print_groups, print_paused, print_to
 from engine.cli.selection import confirm, selection_options
 from engine.codes import code as code_named
 from engine.errors import SpecError
+from engine.history import way
 from engine.selection import Selection
 from engine.stages import reconcile as reconciling
 
@@ -105,6 +106,10 @@ def show(lead: str, integration: str | None, state: Path, as_json: bool) -> None
         if not found:
             raise SpecError(f"no lead of {name} is {lead!r}", fix="Give its number, address or key.")
         stories = [story for id in found if (story := store.reports.lead(id))]
+        for story in stories:
+            acts = store.actions.of_lead(story["lead"])
+            events = way(story, store.runs.starts(), acts)
+            story["way"] = [{"at": at, "what": what, "detail": detail} for at, what, detail in events]
         if as_json:
             print_json({"schema_version": 1, "integration": name, "leads": stories})
             return
@@ -118,6 +123,9 @@ def _when(moment: float | None) -> str:
 
 def _print_story(story: dict[str, Any]) -> None:
     click.echo(f"lead {story['lead']}  {story['key']}  {story['status']}")
+    click.echo("way")
+    for event in story["way"]:
+        click.echo(f"  {_when(event['at']):<19}  {event['what']:<9} {event['detail'].splitlines()[0]}")
     enriched = {value["field"]: value for value in story["values"]}
     edits = story["edits"]
     click.echo("fields")

@@ -162,6 +162,7 @@ class CaptureStage:
     def _take(self, batch: Sequence[_Row]) -> None:
         """Make and change leads from rows, and store them with all that belongs to them in one transaction."""
         integration_id = self._run.run.integration_id
+        batch = self._without_suppressed(batch) if self._suppressions else batch
         known = self._store.known(integration_id, [row.digest for row in batch])
         fresh = [row for row in batch if (row.digest, row.raw) not in known] if known else batch
         keys = list(dict.fromkeys(row.key for row in fresh))
@@ -183,8 +184,6 @@ class CaptureStage:
                 self._next_id += 1
             self._judge(change, row)
             captures.append(Capture(row.digest, change.id, row.line, row.raw))
-        if self._suppressions:
-            self._suppress(list(changes.values()))
         self._store.save(
             integration_id,
             self._run.run.id,
@@ -215,17 +214,43 @@ class CaptureStage:
     def _judge(self, change: LeadChange, row: _Row) -> None:
         """Decide whether a lead can go on, or waits for somebody to complete it."""
         change.status, change.failure = self._ready, None
+        if change.key.startswith(SUPPRESSED):
+            change.status = "suppressed"
+            return
         if found := refused(self._run.integration, change.data["f"], row.problem):
             change.status = "failed"
             change.failure = replace(found, message=f"{self._source.label}:{row.line}: {found.message}")
 
-    def _suppress(self, changes: Sequence[LeadChange]) -> None:
-        digests = {change.key: suppression_digest(change.data["f"].get("email", "")) for change in changes}
-        found = self._store.suppressed(list(digests.values()))
-        for change in changes:
-            if digests[change.key] in found:
-                change.status = "suppressed"
-                change.failure = None
+    def _without_suppressed(self, batch: Sequence[_Row]) -> list[_Row]:
+        """The rows, those of people who must not be captured without anything that they say.
+
+        Such a row is accounted for, and known again by its number alone.
+        """
+        marks = [marks_of(row.key, row.data["f"]) for row in batch]
+        found = self._store.suppressed([mark for some in marks for mark in some])
+        kept = []
+        for row, some in zip(batch, marks, strict=True):
+            by = next((mark for mark in some if mark in found), None)
+            nothing: dict[str, Any] = {"f": {}, "q": {}, "e": {}}
+            blank = _Row(row.line, "", "{}", row.digest, f"{SUPPRESSED}{by.hex()[:16]}", nothing) if by else None
+            kept.append(blank or row)
+        return kept
+
+
+def marks_of(key: str, fields: Mapping[str, Any]) -> list[bytes]:
+    """The digests by which a person is known again who must not be captured: of the address and of all keys."""
+    keys = {key, *(found for identity in _IDENTITY.values() if (found := identity(fields)))}
+    address = fields.get("email")
+    return [*([suppression_digest(address)] if address else ()), *map(key_digest, sorted(keys))]
+
+
+#: The kind of key of a person who must not be captured; behind it stands what he is known again by, and no data.
+SUPPRESSED = "suppressed:"
+
+
+def key_digest(key: str) -> bytes:
+    """What stands for a lead's key in the list of people never to be captured again."""
+    return sha256(f"key:{key}".encode()).digest()
 
 
 def suppression_digest(email: str) -> bytes:

@@ -14,6 +14,7 @@ from engine.state.catalog import Catalog
 from engine.state.connections import Connections
 from engine.state.database import Database
 from engine.state.edits import Edits
+from engine.state.erasure import Erasure
 from engine.state.imports import Imports
 from engine.state.ledger import Ledger
 from engine.state.plans import Plans
@@ -48,6 +49,7 @@ class Store:
         self.imports = Imports(self.database)
         self.plans = Plans(self.database)
         self.actions = Actions(self.database)
+        self.erasure = Erasure(self.database)
         self.connections = Connections(self.database)
         self.views = Views(self.database)
         self.selections = Selections(self.database)

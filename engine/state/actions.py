@@ -19,7 +19,7 @@ class Actions:
         with self._database.transaction() as db:
             db.executemany(
                 "INSERT INTO actions (integration_id, lead_id, what, detail, by, at) VALUES (?, ?, ?, ?, ?, ?)",
-                [(integration_id, lead, what, detail, by, now) for lead in leads or [None]],
+                [(integration_id, lead, what, detail, by, now) for lead in (leads or (None,))],
             )
 
     def of_lead(self, lead_id: int) -> list[dict[str, Any]]:

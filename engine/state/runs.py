@@ -160,6 +160,10 @@ class Runs:
         )
         return RunRow(*found) if found else None
 
+    def starts(self) -> dict[str, float]:
+        """When each run began (Unix time)."""
+        return dict(self._database.rows("SELECT id, started_at FROM runs"))
+
     def integrations(self) -> list[str]:
         return [str(name) for (name,) in self._database.rows("SELECT name FROM integrations ORDER BY name")]
 
