@@ -33,6 +33,7 @@ bench: $(STAMP)
 	$(BIN)/python bench/capture.py
 	$(BIN)/python bench/limits.py
 	$(BIN)/python bench/enrichment.py
+	$(BIN)/python bench/reconcile.py
 
 $(STAMP): $(METADATA)
 	@if command -v uv >/dev/null 2>&1; then \

@@ -146,8 +146,8 @@ def interfaces() -> Iterator[str]:
     for name in ("Ask", "Inquiry", "EnrichAnswer", "Finding", "Price"):
         yield from _class(asking, name)
     yield from _class(limits, "Limits")
-    for name in ("RawLead", "Field", "Program", "Membership", "Member", "Decision", "Delivery", "Found", "Outcome",
-                 "Failure", "Notice"):  # fmt: skip
+    for name in ("RawLead", "Field", "Program", "Membership", "Member", "Standing", "Decision", "Delivery", "Found",
+                 "Outcome", "Failure", "Notice"):  # fmt: skip
         yield from _class(records, name)
     yield from _class(codes, "VendorCode")
 

@@ -17,10 +17,22 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
 from engine.asking import Ask, EnrichAnswer, Inquiry, Price
-from engine.codes import VendorCode
+from engine.codes import Code, VendorCode
 from engine.http import Http
 from engine.limits import Gate, Limits, OpenGate
-from engine.records import Decision, Delivery, Field, Found, Member, Membership, Outcome, PlaceKind, Program, RawLead
+from engine.records import (
+    Decision,
+    Delivery,
+    Field,
+    Found,
+    Member,
+    Membership,
+    Outcome,
+    PlaceKind,
+    Program,
+    RawLead,
+    Standing,
+)
 from engine.settings import NoSecrets, Secrets
 
 #: The adapter interface that this engine speaks; an adapter states the one it was written for.
@@ -77,12 +89,16 @@ class Context:
 
 
 class Adapter(ABC):
-    """What all adapters share. `secrets` names the configuration keys whose values are never shown."""
+    """What all adapters share. `secrets` names the configuration keys whose values are never shown.
+
+    `failure_codes`: the codes of its own that a lead can fail with, for people; the engine's need no declaration.
+    """
 
     name: str
     summary: str
     config_schema: ClassVar[Mapping[str, Any]] = {"type": "object", "additionalProperties": False}
     secrets: ClassVar[tuple[str, ...]] = ()
+    failure_codes: ClassVar[Sequence[Code]] = ()
     api_version: ClassVar[int] = API_VERSION
 
     def __init__(self, config: Config, context: Context) -> None:
@@ -368,6 +384,13 @@ class Vendor(Adapter):
     def add_to_list(self, list_id: str, remote_ids: Sequence[str]) -> Sequence[Outcome]:
         """Put up to `limits.batch_size` persons in a list; `satisfied` where they are in it. Harmless to repeat."""
         raise NotImplementedError(f"{self.name} has no lists")
+
+    def standings(self, place: Membership, remote_ids: Sequence[str]) -> Mapping[str, Standing] | None:
+        """Where up to `limits.batch_size` persons stand in a program or list, by id, without those who are not in it.
+
+        Nobody is in one that does not exist. None where that cannot be asked. Writes nothing; raises as `look_up`.
+        """
+        return None
 
     @classmethod
     def sandbox(cls, *, port: int = 0, seed: Mapping[str, Any] | None = None) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from engine.adapters import Vendor
 from engine.expressions import Names, suggestion
+from engine.filters import text
 from engine.finder import Finder
 from engine.specs import FieldRow, ProgramRow, QualifierRow
 
@@ -55,6 +56,10 @@ def _check_row(finder: Finder, row: FieldRow, names: Names, at: str) -> set[str]
     """Check a row's expressions; returns the qualifiers that they read."""
     value = finder.expression(row.value, names, at)
     condition = finder.expression(row.when, names, f"{at}.when") if row.when else None
+    for given, instead in row.values.items() if row.options else ():
+        if text(instead) and text(instead) not in row.options:
+            what = f"{row.target}: {text(instead)!r} is not among the row's options"
+            finder.problem("value-refused", what, f"{at}.values.{given}", suggestion(text(instead), row.options))
     return {name for found in (value, condition) if found is not None for name in found.qualifiers}
 
 

@@ -101,9 +101,9 @@ def finding_page(finding: Finding) -> Page:
     return Page(finding.code, finding.meaning, [*sections, Section("Commands", commands=commands)])
 
 
-def vendor_page(vendor: str, owns: Sequence[VendorCode]) -> Page:
+def vendor_page(vendor: str, owns: Sequence[VendorCode], codes: Mapping[str, Code] = CODES) -> Page:
     """The page of a vendor's own code: of its one meaning, or of all that the vendor's message tells apart."""
-    failures = [code_called(name) for name in dict.fromkeys(own.failure for own in owns) if name]
+    failures = [code_called(name, codes) for name in dict.fromkeys(own.failure for own in owns) if name]
     more = [(f"engine explain {code.name}", "who fixes it, typical causes, the commands to type") for code in failures]
     commands = [Section("Commands", commands=more)] if more else []
     name = f"{vendor} {owns[0].code}"
@@ -127,22 +127,25 @@ def _done(own: VendorCode) -> str:
     return _RECOVERIES[own.recovery] + wait
 
 
-def pages(name: str, vendors: VendorCodes) -> list[Page]:
-    """The pages of the codes called `name`, in any case: of a failure or a notice one, of vendors one for each."""
+def pages(name: str, vendors: VendorCodes, codes: Mapping[str, Code] = CODES) -> list[Page]:
+    """The pages of the codes called `name`, in any case: of a failure or a notice one, of vendors one for each.
+
+    codes: the failure codes that are known, plugins' own among them.
+    """
     called = name.upper()
-    if called in CODES:
-        return [failure_page(CODES[called], vendors)]
+    if called in codes:
+        return [failure_page(codes[called], vendors)]
     if called in NOTICES:
         return [notice_page(called)]
     if name.lower() in FINDINGS:
         return [finding_page(FINDINGS[name.lower()])]
     found = {vendor: [own for own in codes if own.code.upper() == called] for vendor, codes in sorted(vendors.items())}
-    return [vendor_page(vendor, owns) for vendor, owns in found.items() if owns]
+    return [vendor_page(vendor, owns, codes) for vendor, owns in found.items() if owns]
 
 
-def names(vendors: VendorCodes) -> list[str]:
+def names(vendors: VendorCodes, codes: Mapping[str, Code] = CODES) -> list[str]:
     """All codes that have a page, each once."""
-    return list(dict.fromkeys([*CODES, *NOTICES, *FINDINGS, *(own.code for _, own in _each(vendors))]))
+    return list(dict.fromkeys([*codes, *NOTICES, *FINDINGS, *(own.code for _, own in _each(vendors))]))
 
 
 def _each(vendors: VendorCodes) -> Iterator[tuple[str, VendorCode]]:

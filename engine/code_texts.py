@@ -22,6 +22,7 @@ class Text:
 
 _CHECK: Command = ("engine check --live expo.yaml", "compare the spec with what the vendor has now")
 _DOCTOR: Command = ("engine doctor expo.yaml", "examine the connection, point by point")
+_VERIFY: Command = ("engine verify LEAD", "read a cleared lead back, field by field")
 _AGAIN: Command = ("engine run expo.yaml", "read the corrected source")
 
 
@@ -100,7 +101,9 @@ TEXTS: Mapping[str, Text] = {
         ("The person was deleted or merged into another at the vendor.",
          "The lead id in the source belongs to another instance.",
          "The person is in a workspace that the API user cannot see.",
-         "The matching rule says `action: update_only`, and there is no such person."),
+         "The matching rule says `action: update_only`, and there is no such person.",
+         "`engine verify` did not find the record of a cleared lead. A retry creates the person anew where the matching"
+         " rules let it: ignore the lead where the person was deleted on purpose."),
         "sync", "no record has the lead_id 318",
     ),
     "AUTHENTICATION": Text(
@@ -138,6 +141,26 @@ TEXTS: Mapping[str, Text] = {
          "A sync with the CRM or a rule at the vendor put another value back at once."),
         "sync", "Booth_Rating__c: sent 'Hot', stored ''",
         (_DOCTOR,),
+    ),
+    "REMOTE_VALUE_CHANGED": Text(
+        ("`engine verify` read the record back, and somebody, a sync with the CRM or a rule at the vendor has put"
+         " another value there since.",
+         "Another system writes to the field too, and the mapping overwrites it each time."),
+        "verify", "title: sent 'Head Buyer', held 'Buyer'",
+        (_VERIFY,),
+    ),
+    "REMOTE_RECORD_MERGED": Text(
+        ("`engine verify` did not find the record: it was merged into another one with the same address.",
+         "The record was deleted, and the person came back by a form or an import."),
+        "verify", "no record has the lead_id 318 any more; ada@example.com is that of 402",
+        (_VERIFY,),
+    ),
+    "MEMBERSHIP_MISSING": Text(
+        ("`engine verify` found that somebody, or a rule at the vendor, took the person out of the program or list.",
+         "The program or list was deleted; a retry then says so.",
+         "The person was taken out and put in again with an earlier status."),
+        "verify", "program 1107: is 'Registered', was given 'Attended'",
+        (_VERIFY,),
     ),
     "PLUGIN_ERROR": Text(
         ("A vendor plugin, an enricher or a filter has a fault that this lead shows.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -87,6 +88,13 @@ CODES: dict[str, Code] = _table(
          "Retry: the record is looked up again before anything is written.", retryable=True),
     Code("VALUE_NOT_STORED", "The vendor reported success, and yet does not hold a value that was sent.", "admin",
          "See why the field does not take the value (its type, its options, a rule that sets it back), and retry."),
+    Code("REMOTE_VALUE_CHANGED", "A field holds another value at the vendor than the one that was written.", "admin",
+         "See who changed it. Retry to write it again; or ignore the lead, and let the row say `write: if_blank` or"
+         " `on_create` where others may change the field.", retryable=True),
+    Code("REMOTE_RECORD_MERGED", "The record that this lead was written to is gone, and its address is another one's.",
+         "admin", "Retry: the lead is matched anew, by its other keys, and written to that record.", retryable=True),
+    Code("MEMBERSHIP_MISSING", "A place in a program or list that was given is not there, or has an earlier status.",
+         "admin", "See who took it away. Retry to give it again, or ignore the lead.", retryable=True),
     Code("PLUGIN_ERROR", "A plugin broke on this lead.", "admin",
          "Report the message to the plugin's author; retry after updating the plugin."),
     Code("UNKNOWN", "The vendor answered with something that is not understood.", "admin",
@@ -94,9 +102,9 @@ CODES: dict[str, Code] = _table(
 )  # fmt: skip
 
 
-def code(name: str) -> Code:
-    """Return the code called `name`; an undeclared one is shown as itself, owned by the admin."""
-    return CODES.get(name) or Code(name, "A plugin reported this code without describing it.", "admin", "See message.")
+def code(name: str, known: Mapping[str, Code] = CODES) -> Code:
+    """Return the code called `name` among those that are known; another is shown as itself, owned by the admin."""
+    return known.get(name) or Code(name, "A plugin reported this code without describing it.", "admin", "See message.")
 
 
 #: Notices by code: what people should know of leads that go on nevertheless.

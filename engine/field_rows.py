@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.casts import CASTS, TEXT_TYPES
 from engine.expressions import Expression, Names, parse, suggestion
-from engine.filters import text
+from engine.filters import fold, text
 from engine.records import Answer, Failure, Field, Notice
 from engine.specs import FieldRow
 
@@ -80,6 +80,24 @@ def too_long(value: str, field: Field) -> str:
     return ""
 
 
+def replacer(values: Mapping[str, Any]) -> Callable[[Any], Any]:
+    """A function that gives what a row writes instead of a value: that of the same text, or else of the same but for
+    case and white space; a value that stands in none is left as it is.
+    """
+    exact = {given: text(instead) for given, instead in values.items()}
+    folded: dict[str, str] = {}
+    for given, instead in exact.items():
+        folded.setdefault(fold(given), instead)
+
+    def instead(value: Any) -> Any:
+        written = text(value)
+        if not written:
+            return value
+        return exact[written] if written in exact else folded.get(fold(written), value)
+
+    return instead
+
+
 def chosen(value: Any, options: Collection[str]) -> Any:
     """The value, which must be one of the field's options; raises ValueError where it is none."""
     if text(value) not in options:
@@ -127,6 +145,9 @@ def _source(
     bag = _BAGS[row.write]
     target = repr(row.target)
     body = [f"v = {expression.source}"]
+    if row.values:
+        namespace[f"instead{index}"] = replacer(row.values)
+        body += [f"v = instead{index}(v)"]
     if row.default is not None:
         body += ["if v is None or v == '' or v == []:", f"    v = {row.default!r}"]
     if kind in TEXT_TYPES or kind not in CASTS:

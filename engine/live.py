@@ -17,7 +17,8 @@ from engine.adapters import Vendor
 from engine.casts import TEXT_TYPES
 from engine.errors import AbortRun, CredentialsError, SpecError
 from engine.expressions import ExpressionError, Names, parse, suggestion
-from engine.field_rows import Problems, compile_rows, fitter, shown
+from engine.field_rows import Problems, compile_rows, cut, fitter, shown
+from engine.filters import text
 from engine.finder import Finder
 from engine.mapping import Remote
 from engine.plugins import Plugins
@@ -167,10 +168,24 @@ def _check_rows(
             )
         if not bad:
             _check_type(finder, row, known, place)
+        _check_instead(finder, row, known, place)
         for option in row.options if known.options else ():
             if option not in known.options:
                 what = f"{row.target}: {option!r} is not among the options of the field"
                 finder.problem("value-refused", what, f"{place}.options", suggestion(option, known.options))
+
+
+def _check_instead(finder: Finder, row: FieldRow, known: Field, at: str) -> None:
+    """Whether the field takes what is written instead of certain values."""
+    fit = fitter(replace(known, type=row.type) if row.type else known)
+    for given, instead in row.values.items():
+        try:
+            if text(instead) and not row.options:
+                fit(cut(text(instead), known, []) if row.too_long == "truncate" else text(instead))
+        except ValueError as error:
+            what = f"{row.target}: {shown(instead)} {error}"
+            hint = suggestion(text(instead), known.options)
+            finder.problem("value-refused", what, f"{at}.values.{given}", hint)
 
 
 def _literal(row: FieldRow, names: Names) -> FieldRow | None:

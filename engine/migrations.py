@@ -357,11 +357,12 @@ CREATE TABLE notified (                 -- up to where each notification rule ha
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE erasures (                 -- certificates of what was erased, without any data of the person
-    id INTEGER PRIMARY KEY,
+    id TEXT PRIMARY KEY,                -- random
     by TEXT NOT NULL,                   -- login name, or the name that was given
     at REAL NOT NULL,                   -- Unix time
     reason TEXT NOT NULL,
     removed TEXT NOT NULL               -- JSON: rows removed by table
 ) STRICT;
 CREATE INDEX failures_open_by_lead ON failures (lead_id, code) WHERE resolved_at IS NULL;
+ALTER TABLE deliveries ADD COLUMN at REAL /* Unix time; 0 where it was made before that was kept */ NOT NULL DEFAULT 0;
 """

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ import pluggy
 
 from engine import hookspecs
 from engine.adapters import API_VERSION, Adapter, Enricher, Source, Vendor
+from engine.codes import CODES, NOTICES, Code
 from engine.errors import EngineError, EnvironmentFault, SpecError
 from engine.expressions import suggestion
 from engine.filters import BUILT_IN
@@ -35,7 +37,10 @@ class Broken:
 
 @dataclass(frozen=True)
 class Plugins:
-    """What is installed: adapters, filters and further kinds of spec by name, their origins, and what is broken."""
+    """What is installed: adapters, filters and further kinds of spec by name, their origins, and what is broken.
+
+    `codes`: the failure codes that leads can have, the engine's and those that adapters declare.
+    """
 
     manager: pluggy.PluginManager
     sources: Mapping[str, type[Source]]
@@ -45,6 +50,7 @@ class Plugins:
     origins: Mapping[str, str]
     broken: tuple[Broken, ...] = field(default=())
     kinds: Mapping[str, SpecKind] = field(default_factory=dict)
+    codes: Mapping[str, Code] = field(default_factory=lambda: CODES)
 
     def source(self, name: str) -> type[Source]:
         return self._named("source", self.sources, name)
@@ -106,11 +112,18 @@ def load(extra: Mapping[str, object] | None = None, *, installed: bool = True) -
     for name, plugin in (extra or {}).items():
         _register(manager, name, plugin, broken)
     origins: dict[str, str] = {}
+    found_sources = _collect(manager, "register_sources", Source, origins, broken)
+    enrichers = _collect(manager, "register_enrichers", Enricher, origins, broken)
+    vendors = _collect(manager, "register_vendors", Vendor, origins, broken)
+    adapters: list[tuple[str, type[Adapter]]] = [("source", each) for each in found_sources.values()]
+    adapters += [("enricher", each) for each in enrichers.values()]
+    adapters += [("vendor", each) for each in vendors.values()]
     return Plugins(
         manager=manager,
-        sources=_collect(manager, "register_sources", Source, origins, broken),
-        enrichers=_collect(manager, "register_enrichers", Enricher, origins, broken),
-        vendors=_collect(manager, "register_vendors", Vendor, origins, broken),
+        sources=found_sources,
+        enrichers=enrichers,
+        vendors=vendors,
+        codes=_collect_codes(adapters, origins, broken),
         filters={**BUILT_IN, **_collect_filters(manager, origins, broken)},
         kinds=_collect_kinds(manager, origins, broken),
         origins=origins,
@@ -205,6 +218,37 @@ def _collect_filters(
             origins[f"filter {name}"] = plugin
             found[name] = filter_
     return found
+
+
+_CODE = re.compile(r"[A-Z][A-Z0-9_]*")
+
+
+def _collect_codes(
+    adapters: Sequence[tuple[str, type[Adapter]]], origins: dict[str, str], broken: list[Broken]
+) -> dict[str, Code]:
+    """The engine's failure codes and those that adapters declare.
+
+    A plugin that says something else of a code of the engine is not listened to; of two plugins that say different
+    things of one code, neither is.
+    """
+    found = dict(CODES)
+    refused: set[str] = set()
+    for kind, adapter in adapters:
+        plugin = origins[f"{kind} {adapter.name}"]
+        if not isinstance(adapter.failure_codes, Sequence):
+            broken.append(Broken(plugin, f"{adapter.name}: failure_codes is no sequence of codes"))
+            continue
+        for code in adapter.failure_codes:
+            if not isinstance(code, Code) or not _CODE.fullmatch(code.name) or code.name in NOTICES:
+                what = f"{adapter.name}: {code!r} is no failure code: a Code, named in capitals, digits and _"
+                broken.append(Broken(plugin, what))
+            elif found.setdefault(code.name, code) == code:
+                origins.setdefault(f"code {code.name}", plugin)
+            else:
+                other = "the engine" if code.name in CODES else origins[f"code {code.name}"]
+                broken.append(Broken(plugin, f"{other} and {adapter.name} describe the code {code.name} differently"))
+                refused |= {code.name} - CODES.keys()
+    return {name: code for name, code in found.items() if name not in refused}
 
 
 def _collect_kinds(manager: pluggy.PluginManager, origins: dict[str, str], broken: list[Broken]) -> dict[str, SpecKind]:

@@ -45,7 +45,8 @@ class Lead:
 
     `sent_digest` stands for the values that the vendor is known to hold of the lead; `released` says that a person let
     it go although the sync mode is manual; `edits` are the fields that a person has set or
-    cleared (see `engine.edits`), `found` those that enrichment filled before.
+    cleared (see `engine.edits`), `found` those that enrichment filled before. `again`: it is to be enriched anew, with
+    answers that were given after this time (Unix), 0 for any; None where it is not.
     """
 
     id: int
@@ -58,6 +59,7 @@ class Lead:
     released: bool = False
     edits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     found: frozenset[str] = frozenset()
+    again: float | None = None
 
     @property
     def edited(self) -> frozenset[str]:
@@ -185,6 +187,14 @@ class Membership:
     status: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
     kind: PlaceKind = "program"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A person's place as the vendor has it. `reached`: with the status that was asked for, or a later one."""
+
+    status: str = ""
+    reached: bool = True
 
 
 @dataclass(frozen=True, slots=True)

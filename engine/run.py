@@ -89,7 +89,7 @@ class Run:
     over files whatever the number of leads, where the vendor takes them. wait: seconds for another run on the state to
     end.
     prepare: called once the state is this run's alone. guard: lets something watch, or stand in for, the vendor.
-    progress: called a few times a second.
+    progress: called a few times a second. by: who runs it, for the record.
     stop: set it from outside to end the run early; it is then resumable.
     """
 
@@ -105,6 +105,7 @@ class Run:
     stop: threading.Event = field(default_factory=threading.Event)
     prepare: Callable[[], None] = lambda: None
     guard: Callable[[Vendor], Vendor] = lambda vendor: vendor
+    by: str = "somebody"
 
     circumstances: Circumstances | None = None
     source: Source | None = None
@@ -238,8 +239,10 @@ class Run:
                 self._loop(stages)
                 raise
             mode = self.integration.destination.sync_mode
-            if mode == "automatic":
-                self.store.queue.release_all(run.run.integration_id)
+            of, acts = run.run.integration_id, self.store.actions
+            acts.switched(of, mode, self.by, self.now())
+            if mode == "automatic" and (released := self.store.queue.release_all(of)):
+                acts.add(of, released, "release", "the sync mode is automatic", self.by, self.now())
             mapper = MapStage(run, mapping, keys, vendor.searched)
             stages += [self._enriching(run, waterfall), mapper]
             if mode != "disabled":

@@ -58,13 +58,15 @@ def called(kind: str) -> str:
 class Reader:
     """Reads files, collects their problems and the place of every key."""
 
-    def __init__(self) -> None:
+    def __init__(self, texts: Mapping[Path, str] | None = None) -> None:
+        """`texts`: by resolved path, what is read instead of what a file holds."""
         self.problems: list[SpecError] = []
         self.places: dict[str, Place] = {}
+        self._texts = texts or {}
 
     def read(self, path: Path, kind: str, prefix: str = "") -> dict[str, Any]:
         """Read a file of a kind, as plain values. Raises SpecError where nothing can be made of it at all."""
-        plain, places = read_plain(path, kind)
+        plain, places = read_plain(path, kind, self._texts.get(path.resolve()))
         self.places.update({dotted(prefix, key): place for key, place in places.items()})
         self.problems += problems_of(plain, places, path, kind)
         return plain
@@ -121,9 +123,12 @@ def problems_of(plain: Mapping[str, Any], places: Mapping[str, Place], path: Pat
     return misfits(plain, schema(kind), places, path)
 
 
-def read_plain(path: Path, kind: str = "") -> tuple[dict[str, Any], dict[str, Place]]:
-    """A spec file as plain values, and the place of each of its keys by dotted path. Raises SpecError."""
-    tree = parse(read_text(path), path)
+def read_plain(path: Path, kind: str = "", text: str | None = None) -> tuple[dict[str, Any], dict[str, Place]]:
+    """A spec file as plain values, and the place of each of its keys by dotted path. Raises SpecError.
+
+    text: read instead of what the file holds.
+    """
+    tree = parse(read_text(path) if text is None else text, path)
     if not isinstance(tree, CommentedMap):
         what = f"{called(kind)} is a mapping of keys to values" if kind else "a spec is a mapping of keys to values"
         fix = f"`engine schema {kind}` shows its keys." if kind else ""

@@ -77,6 +77,7 @@ class FieldRow:
     too_long: str = "fail"
     empty: str = "keep"
     options: Sequence[str] = ()
+    values: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +157,13 @@ class Integration:
         return self.places.get(path, Place(str(self.path)))
 
 
-def load(path: Path | str) -> Integration:
-    """Read an integration and the specs it refers to. Raises SpecErrors with everything that the schema refuses."""
+def load(path: Path | str, texts: Mapping[Path, str] | None = None) -> Integration:
+    """Read an integration and the specs it refers to. Raises SpecErrors with everything that the schema refuses.
+
+    texts: by resolved path, what is read instead of what a file holds, so that a change can be tried unwritten.
+    """
     path = Path(path)
-    reader = Reader()
+    reader = Reader(texts)
     raw = reader.read(path, "integration")
     parts = {
         "source": reader.part(raw, "source", path, "source"),

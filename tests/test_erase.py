@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from engine.state import Store
 from tests.conftest import Bench
 
 WHO = {
@@ -58,15 +60,18 @@ def test_no_byte_of_the_person_is_left(bench: Bench, show: Path) -> None:
     assert found(bench), "it is there before"
     done = bench.cli("erase", "zoella.quillfeather@fernhill.example", "--yes", "--json", "--reason", "asked for it")
     assert done.code == 0, done.err
-    assert done.json["removed"]["leads"] == 1 and done.json["removed"]["captures"] == 2
+    told = done.json["certificate"]
+    assert told["removed"]["leads"] == 1 and told["removed"]["captures"] == 2
     assert done.json["remote"] == [
         {"account": bench.sql("SELECT account FROM runs LIMIT 1")[0][0],
          "record": str(bench.people()["zoella.quillfeather@fernhill.example"]["id"])}
     ]  # fmt: skip
     assert found(bench) == []
     assert "bo@gantry.example" in bytes_of(bench).decode("latin-1"), "nobody else is touched"
-    (certificate,) = bench.sql("SELECT by, reason, removed FROM erasures")
-    assert certificate[1] == "asked for it" and json.loads(certificate[2])["leads"] == 1
+    (certificate,) = bench.sql("SELECT id, by, at, reason, removed FROM erasures")
+    assert certificate[:4] == (told["id"], told["by"], told["at"], "asked for it")
+    assert json.loads(certificate[4]) == told["removed"]
+    assert len(told["id"]) == 16
     assert bench.sql("SELECT count(*) FROM paid_calls")[0][0] >= 2, "what was paid stays in the books"
 
 
@@ -93,8 +98,6 @@ def test_somebody_has_to_agree(bench: Bench, show: Path) -> None:
 
 
 def test_nothing_is_erased_under_a_run(bench: Bench, show: Path) -> None:
-    from engine.state import Store
-
     with Store(bench.state) as store:
         store.database.hold()
         done = bench.cli("erase", "bo@gantry.example", "--yes")
@@ -110,3 +113,54 @@ def test_a_number_or_a_key_will_do(bench: Bench, show: Path) -> None:
     assert bench.sql("SELECT count(*) FROM leads")[0][0] == 0
     totals: dict[str, Any] = bench.run(show).totals
     assert (totals["captured"], totals["suppressed"]) == (3, 2)
+
+
+def test_a_lead_that_is_known_by_the_same_badge_is_the_same_person_and_a_namesake_is_told(
+    bench: Bench, show: Path
+) -> None:
+    bench.leads([{**WHO, "E-mail": "", "Phone": ""}, {**OTHER, "E-mail": "", "Badge": ""}])
+    bench.run(show)
+    assert sorted(key.partition(":")[0] for (key,) in bench.sql("SELECT key FROM leads")) == [
+        "badge", "email", "email", "name"
+    ]  # fmt: skip
+    done = bench.cli("erase", "zoella.quillfeather@fernhill.example", "--yes", "--json")
+    assert done.json["certificate"]["removed"]["leads"] == 2 and done.json["namesakes"] == []
+    assert found(bench) == []
+    preview = bench.cli("erase", "bo@gantry.example")
+    (namesake,) = bench.sql("SELECT id FROM leads WHERE key LIKE 'name:%'")[0]
+    assert f"name and company alone, and left: lead {namesake}" in preview.out
+    assert bench.cli("erase", "bo@gantry.example", "--yes", "--json").json["namesakes"] == [namesake]
+    assert bench.sql("SELECT id FROM leads") == [(namesake,)]
+
+
+def test_nothing_is_erased_in_an_import_under_way(bench: Bench, show: Path) -> None:
+    (lead,) = bench.sql("SELECT id FROM leads WHERE key LIKE '%bo@%'")[0]
+    with Store(bench.state) as store, store.database.transaction() as db:
+        db.execute("INSERT INTO imports (integration_id, run_id, account, what, ticket, state, submitted_at, poll_at,"
+                   " leads) VALUES (1, 'r', 'a', 'person', '1017', 'running', 0, 0, ?)", [f"[[{lead},1]]"])  # fmt: skip
+    done = bench.cli("erase", "bo@gantry.example", "--yes")
+    assert (done.code, "in an import under way (1017)" in done.err) == (2, True)
+    # Another's import that has ended names the person no more.
+    with Store(bench.state) as store, store.database.transaction() as db:
+        db.execute("UPDATE imports SET state = 'done'")
+    assert bench.cli("erase", "bo@gantry.example", "--yes").code == 0
+    assert bench.sql("SELECT leads FROM imports") == [("[]",)]
+
+
+def test_nothing_is_erased_while_something_else_reads_the_state(bench: Bench, show: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("engine.state.erasure.PATIENCE", 0.0)
+    with Store(bench.state) as writer, writer.database.transaction() as db:
+        db.execute("UPDATE runs SET message = 'something in the journal'")
+    reader = sqlite3.connect(bench.state)
+    try:
+        with Store(bench.state) as writer:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM leads").fetchone()
+            with writer.database.transaction() as db:
+                db.execute("UPDATE runs SET message = ''")
+            done = bench.cli("erase", "bo@gantry.example", "--yes")
+    finally:
+        reader.close()
+    assert (done.code, "nothing was erased: something else reads" in done.err) == (3, True)
+    assert bench.sql("SELECT count(*) FROM leads")[0][0] == 2
+    assert bench.cli("erase", "bo@gantry.example", "--yes").code == 0

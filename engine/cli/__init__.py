@@ -21,7 +21,7 @@ def cli() -> None:
 
 def build_cli() -> click.Group:
     """The command line with the subcommands of the core and of every plugin."""
-    from engine.cli import author, check, connection, enrich, erase, explain, operate, plan, reconcile, test
+    from engine.cli import author, check, connection, enrich, erase, explain, operate, plan, reconcile, test, verify
 
     for command in (
         operate.run,
@@ -29,6 +29,7 @@ def build_cli() -> click.Group:
         operate.status,
         operate.release,
         reconcile.reconcile,
+        verify.verify,
         erase.erase,
         enrich.enrich,
         explain.explain,

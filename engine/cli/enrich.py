@@ -1,7 +1,9 @@
-"""engine enrich: what a run would buy, and what the providers gave for what they cost."""
+"""engine enrich: what a run would buy, what the providers gave for what they cost, and leads enriched again."""
 
 from __future__ import annotations
 
+import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,13 +19,18 @@ from engine.cli.common import (
     counted,
     credited,
     existing_store,
+    integration_option,
     json_option,
     money,
     print_json,
     state_option,
     table,
 )
+from engine.cli.operate import record, run_again
+from engine.cli.selection import confirm, selection_options
 from engine.errors import SpecError
+from engine.selection import Selection, selected
+from engine.stages import reconcile as reconciling
 
 if TYPE_CHECKING:
     from engine.estimate import Estimate, Row
@@ -32,7 +39,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def enrich() -> None:
-    """See what enrichment will cost at most, and what each provider gave for what it cost."""
+    """See what enrichment will cost at most, what each provider gave for what it cost, and enrich leads again."""
 
 
 @enrich.command()
@@ -196,3 +203,55 @@ def _suggested(suggestion: Suggestion) -> str:
         f" instead of {now} at {before} ({suggestion.saving:.0%} less)\n"
         f"  enrichment: fields: {suggestion.field}: {{order: [{', '.join(suggestion.better)}]}}"
     )
+
+
+#: Leads that are at the end of their way, or held: those that can be sent through the waterfall again.
+_RESTING = ("failed", "frozen", "cleared")
+
+
+@enrich.command()
+@selection_options
+@click.option("--fresh", is_flag=True, help="Buy anew what was bought before, instead of using it again.")
+@click.option("--spec", type=click.Path(path_type=Path), help="The spec, where it is no longer where it was.")
+@click.option("--dry-run", is_flag=True, help="Only say how many leads would be enriched again.")
+@click.option("--yes", is_flag=True, help="Do not ask, however many they are.")
+@integration_option
+@state_option
+@json_option
+def again(leads: tuple[str, ...], group: str | None, event: str | None, where: str | None, fresh: bool,
+          spec: Path | None, dry_run: bool, yes: bool, integration: str | None, state: Path,
+          as_json: bool) -> None:  # fmt: skip
+    """Send LEADS through the waterfall again, with the spec as it is now, and on to the vendor.
+
+    LEADS are numbers, addresses or keys, or those of a --group, of an --event, or of which --where is true: failed,
+    frozen or cleared ones. What was found before is looked for anew; where nothing is found it stays. What was
+    captured, and what a person set or cleared, is never overwritten. Answers that were bought are used again.
+    """
+    meant = Selection(leads, group, event, where)
+    if meant.is_all:
+        raise click.UsageError("name leads, a --group, an --event or an expression")
+    with existing_store(state) as store:
+        name = chosen(store, integration)
+        last = store.runs.last(name)
+        loaded = specs.load(spec or (last.spec_path if last else ""))
+        if not loaded.enrichment.steps:
+            raise SpecError(f"{name} enriches nothing", where=loaded.place("enrichment"), fix="Add a step to it.")
+        found = selected(store, name, meant, ("failed",) if group else _RESTING)
+        if not found:
+            raise SpecError(f"no lead of {name} is meant that is failed, frozen or cleared")
+        if dry_run:
+            if as_json:
+                print_json({"schema_version": 1, "integration": name, "leads": len(found)})
+            else:
+                click.echo(f"{counted(len(found), 'lead')} would be enriched again; nothing was done")
+            return
+        confirm(len(found), "enrich again", yes=yes)
+
+        def take_up() -> None:
+            result = reconciling.enrich_again(store, loaded, found, time.time(), fresh=fresh)
+            record(store, name, found, "enrich", f"{'bought anew' if fresh else 'again'}, {meant}")
+            click.echo(f"enriching {counted(result.taken, 'lead')} again", err=True)
+            for lead, why in result.left:
+                click.echo(f"lead {lead} stays failed: {why}", err=True)
+
+        sys.exit(run_again(store, name, take_up, as_json=as_json, spec=loaded))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from engine.cli.common import counted, existing_store, json_option, login, print_json, state_option
+from engine.cli.common import existing_store, json_option, login, print_json, state_option
 from engine.errors import SpecError
-from engine.stages.capture import marks_of
+from engine.stages.capture import identities, marks_of
 from engine.state.erasure import Traces
 
 
@@ -30,32 +31,42 @@ def erase(who: str, reason: str, yes: bool, state: Path, as_json: bool) -> None:
     with existing_store(state) as store:
         store.database.hold()
         try:
-            traces = store.erasure.traces(who)
-            if not traces.leads:
+            traces = store.erasure.traces(who, identities)
+            if not traces.held:
                 raise SpecError(f"nobody in this state is {who!r}", fix="Give an address, a lead's number or its key.")
             if not as_json:
                 _print(traces)
+            if traces.imports:
+                raise SpecError(
+                    f"nothing was erased: the person is in an import under way ({', '.join(traces.imports)})",
+                    fix="Run the integration until it has ended; then do this again.",
+                )
             if not yes:
                 if not sys.stdin.isatty():
                     raise SpecError("nothing was erased: nobody was there to agree", fix="Look, and add --yes.")
                 click.confirm("Erase this for good?", abort=True, err=True)
-            marks = {mark for key, fields in traces.profiles for mark in marks_of(key, fields)}
-            number = store.erasure.erase(traces, sorted(marks), login(), reason, time.time())
+            marks = {mark for each in traces.held for mark in marks_of(each.key, each.fields)}
+            done = store.erasure.erase(traces, sorted(marks), login(), reason, time.time())
         finally:
             store.database.release()
     if as_json:
-        print_json({"schema_version": 1, "certificate": number, "removed": traces.rows,
-                    "remote": [{"account": account, "record": record} for account, record in traces.remote]})  # fmt: skip
+        remote = [{"account": account, "record": record} for account, record in traces.remote]
+        print_json({"schema_version": 1, "certificate": asdict(done), "remote": remote,
+                    "namesakes": list(traces.namesakes)})  # fmt: skip
         return
-    removed = ", ".join(f"{count} {table}" for table, count in traces.rows.items())
-    click.echo(f"erased; certificate {number}: {removed}")
+    click.echo(f"erased; certificate {done.id}")
 
 
 def _print(traces: Traces) -> None:
-    click.echo(f"{counted(len(traces.leads), 'lead')}: {', '.join(map(str, traces.leads))}")
+    for each in traces.held:
+        click.echo(f"lead {each.lead}  {each.key}  of {each.integration}")
+    click.echo("rows")
     for table, count in traces.rows.items():
         click.echo(f"  {count:>6}  {table}")
     if traces.remote:
         click.echo("the vendor keeps what it has; to be deleted there:")
         for account, record in traces.remote:
             click.echo(f"  {account}  record {record}")
+    if traces.namesakes:
+        listed = ", ".join(map(str, traces.namesakes))
+        click.echo(f"known by the same name and company alone, and left: lead {listed}; erase these too by number")

@@ -13,7 +13,7 @@ from engine import plugins as plugin_loader
 from engine.cli.common import console, integration_option, json_option, print_json, state_option, table
 from engine.cli.explain_lead import explain_lead
 from engine.code_pages import Page, aligned, names, pages
-from engine.codes import CODES, NOTICES
+from engine.codes import NOTICES
 from engine.errors import SpecError
 from engine.expressions import suggestion
 from engine.findings import FINDINGS
@@ -33,8 +33,9 @@ def explain(code_or_lead: str, lead: bool, integration: str | None, state: Path,
     number, address or key: for each field the captured cell, what normalisation and enrichment made of it, what was
     edited, and the vendor's field.
     """
-    vendors = {name: vendor.codes for name, vendor in plugin_loader.load().vendors.items()}
-    found = [] if lead else pages(code_or_lead, vendors)
+    plugins = plugin_loader.load()
+    vendors = {name: vendor.codes for name, vendor in plugins.vendors.items()}
+    found = [] if lead else pages(code_or_lead, vendors, plugins.codes)
     if found:
         if as_json:
             print_json({"schema_version": 1, "pages": [asdict(page) for page in found]})
@@ -48,8 +49,8 @@ def explain(code_or_lead: str, lead: bool, integration: str | None, state: Path,
     if lead or (state.exists() and "@" in code_or_lead):
         fix = "Give its number, address or key; --integration NAME looks in another integration of this state."
         raise SpecError(f"there is no lead {code_or_lead!r}", fix=fix)
-    hint = suggestion(code_or_lead.upper(), names(vendors)) or suggestion(code_or_lead.lower(), FINDINGS)
-    listed = f"Failures: {', '.join(CODES)}. Notices: {', '.join(NOTICES)}. Findings: {', '.join(FINDINGS)}."
+    hint = suggestion(code_or_lead.upper(), names(vendors, plugins.codes)) or suggestion(code_or_lead.lower(), FINDINGS)
+    listed = f"Failures: {', '.join(plugins.codes)}. Notices: {', '.join(NOTICES)}. Findings: {', '.join(FINDINGS)}."
     listed += " Or a vendor's own code."
     what = "code and no lead" if state.exists() else "code"
     raise SpecError(f"there is no {what} {code_or_lead!r}", fix=hint or listed)

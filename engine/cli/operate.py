@@ -36,7 +36,16 @@ from engine.cli.common import (
     table,
 )
 from engine.cli.progress import RunProgress
-from engine.cli.report import print_events, print_groups, print_paused, print_period, print_totals, report
+from engine.cli.report import (
+    groups_of,
+    print_events,
+    print_groups,
+    print_paused,
+    print_period,
+    print_totals,
+    report,
+    shown_time,
+)
 from engine.cli.selection import confirm, selection_options
 from engine.errors import SpecError
 from engine.planning.compare import Allowed, PlanChanged, differences, guarded
@@ -77,7 +86,7 @@ def run(integration: Path, source: str | None, state: Path, as_json: bool, quiet
     spec, loaded = specs.load(integration), plugin_loader.load()
     allowed = _as_planned(planned, spec, loaded, state, source) if planned else None
     with Store(state) as store:
-        running = Run(spec, store, loaded, path=source, bulk=bulk, wait=wait)
+        running = Run(spec, store, loaded, path=source, bulk=bulk, wait=wait, by=login())
         if allowed is not None:
             running.integration = replace(spec, destination=replace(spec.destination, bulk_from=None))
             running.guard = partial(guarded, allowed)
@@ -159,7 +168,7 @@ def status(by: str | None, since: str | None, integration: str | None, state: Pa
             return
         paused = store.connections.paused(name)
         totals, written = store.reports.totals(name), store.reports.written(name)
-        groups = reconciling.groups(store, name)
+        groups = groups_of(store, name)
         last, imports = store.runs.last(name), store.imports.under_way(name)
         if as_json:
             print_json({"schema_version": 1, "integration": name, "totals": totals, "written": written,
@@ -167,6 +176,7 @@ def status(by: str | None, since: str | None, integration: str | None, state: Pa
                                      "message": last.message} if last else None,
                         "imports": imports,
                         "paused": asdict(paused) if paused else None,
+                        "acts": store.actions.of_integration(last.integration_id) if last else [],
                         "groups": [group.as_json() for group in groups]})  # fmt: skip
             return
         out = console()
@@ -174,6 +184,11 @@ def status(by: str | None, since: str | None, integration: str | None, state: Pa
         if paused:
             print_paused(paused)
         print_totals(totals, written)
+        modes = (
+            [act for act in store.actions.of_integration(last.integration_id) if act["what"] == "mode"] if last else []
+        )
+        if len(modes) > 1:
+            out.print(f"  sync mode {modes[-1]['detail']} since {shown_time(modes[-1]['at'])}, by {modes[-1]['by']}")
         for each in imports:
             out.print(
                 f"  import {each['ticket']} of {counted(each['leads'], 'lead')} ({each['what']}): {each['state']}"
@@ -246,7 +261,7 @@ def run_again(
     if spec is None:
         last = store.runs.last(integration)
         spec = specs.load(last.spec_path if last else "")
-    summary = execute(Run(spec, store, plugin_loader.load(), capture=False, prepare=prepare), quiet=as_json)
+    summary = execute(Run(spec, store, plugin_loader.load(), capture=False, prepare=prepare, by=login()), quiet=as_json)
     report(summary, store, as_json=as_json, again=shlex.join(["engine", "run", str(spec.path)]))
     return summary.exit_code
 
@@ -287,7 +302,7 @@ def demo(folder: Path, state: Path, quiet: bool) -> None:
         with Store(state) as store:
             for path in paths:
                 summary = execute(Run(specs.load(path), store, loaded), quiet=quiet)
-                summaries.append((summary, reconciling.groups(store, summary.integration)))
+                summaries.append((summary, reconciling.groups(store, summary.integration, loaded.codes)))
     finally:
         for box in sandboxes:
             box.stop()

@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
+from engine import plugins as plugin_loader
 from engine import specs
 from engine.cli.common import (
     chosen,
@@ -23,15 +26,19 @@ from engine.cli.common import (
     state_option,
     where_options,
 )
+from engine.cli.exchange import export, import_
 from engine.cli.fix import fix
 from engine.cli.operate import record, run_again
-from engine.cli.report import print_events, print_groups, print_paused, print_totals
+from engine.cli.report import groups_of, print_events, print_groups, print_paused, print_totals
 from engine.cli.selection import confirm, selection_options
+from engine.codes import Code
 from engine.codes import code as code_named
 from engine.errors import SpecError
 from engine.history import way
 from engine.selection import Selection
 from engine.stages import reconcile as reconciling
+from engine.state import Store
+from engine.state.connections import Paused
 
 
 @click.group()
@@ -40,6 +47,8 @@ def reconcile() -> None:
 
 
 reconcile.add_command(fix)
+reconcile.add_command(export)
+reconcile.add_command(import_)
 
 
 @reconcile.command("list")
@@ -68,7 +77,7 @@ def list_(leads: tuple[str, ...], group: str | None, event: str | None, where: s
             for lead in failed:
                 click.echo(f"{lead['lead']:>8}  {lead['captured_at']:<28}  {lead['key']:<40}  {lead['message']}")
             return
-        groups = reconciling.groups(store, name)
+        groups = groups_of(store, name)
         totals = store.reports.totals(name)
         if as_json:
             waiting = store.connections.paused(name)
@@ -106,22 +115,25 @@ def show(lead: str, integration: str | None, state: Path, as_json: bool) -> None
         if not found:
             raise SpecError(f"no lead of {name} is {lead!r}", fix="Give its number, address or key.")
         stories = [story for id in found if (story := store.reports.lead(id))]
+        last = store.runs.last(name)
+        acts = store.actions.of_integration(last.integration_id) if last else []
+        modes = [act for act in acts if act["what"] == "mode"]
         for story in stories:
-            acts = store.actions.of_lead(story["lead"])
-            events = way(story, store.runs.starts(), acts)
+            events = way(story, store.runs.starts(), store.actions.of_lead(story["lead"]), modes)
             story["way"] = [{"at": at, "what": what, "detail": detail} for at, what, detail in events]
         if as_json:
             print_json({"schema_version": 1, "integration": name, "leads": stories})
             return
+        codes = plugin_loader.load().codes
         for story in stories:
-            _print_story(story)
+            _print_story(story, codes)
 
 
 def _when(moment: float | None) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment)) if moment else ""
 
 
-def _print_story(story: dict[str, Any]) -> None:
+def _print_story(story: dict[str, Any], codes: Mapping[str, Code]) -> None:
     click.echo(f"lead {story['lead']}  {story['key']}  {story['status']}")
     click.echo("way")
     for event in story["way"]:
@@ -170,7 +182,7 @@ def _print_story(story: dict[str, Any]) -> None:
     for notice in story["notices"]:
         click.echo(f"notice {_when(notice['at'])}: {notice['code']}: {notice['message']}")
     for failure in story["failures"]:
-        meaning = code_named(failure["code"])
+        meaning = code_named(failure["code"], codes)
         over = f" (over since {_when(failure['resolved_at'])})" if failure["resolved_at"] else ""
         click.echo(f"failed {_when(failure['at'])} in {failure['stage']}: {failure['code']}{over}")
         click.echo(f"  {failure['message']}")
@@ -197,8 +209,9 @@ def retry(leads: tuple[str, ...], group: str | None, event: str | None, where: s
         name = chosen(store, integration)
         last = store.runs.last(name)
         loaded = specs.load(spec or (last.spec_path if last else ""))
-        if group in reconciling.CONNECTION_CODES and store.connections.paused(name):
-            sys.exit(run_again(store, name, lambda: None, as_json=as_json, spec=loaded))
+        if group in reconciling.CONNECTION_CODES and (paused := store.connections.paused(name)):
+            _run_on(store, name, loaded, paused, dry_run=dry_run, as_json=as_json)
+            return
         failed = reconciling.select(store, name, leads, group, event=event, where=where)
         if dry_run:
             _print_dry_run(failed, as_json=as_json)
@@ -214,6 +227,17 @@ def retry(leads: tuple[str, ...], group: str | None, event: str | None, where: s
                 click.echo(f"lead {lead} stays failed: {why}", err=True)
 
         sys.exit(run_again(store, name, take_up, as_json=as_json, spec=loaded))
+
+
+def _run_on(store: Store, name: str, spec: specs.Integration, paused: Paused, *, dry_run: bool, as_json: bool) -> None:
+    """Try the connection again: the leads that wait for it have not failed, and go on from where they are."""
+    if dry_run and as_json:
+        print_json({"schema_version": 1, "leads": paused.leads, "codes": {paused.code: paused.leads}})
+    elif dry_run:
+        click.echo(f"{counted(paused.leads, 'lead')} would go on; nothing was done")
+    else:
+        prepare = partial(record, store, name, [], "retry", f"group {paused.code}")
+        sys.exit(run_again(store, name, prepare, as_json=as_json, spec=spec))
 
 
 def _print_dry_run(failed: list[dict[str, Any]], *, as_json: bool) -> None:
@@ -246,5 +270,6 @@ def ignore(leads: tuple[str, ...], group: str | None, event: str | None, where: 
             store.queue.unignore(ids)
         else:
             store.queue.ignore(ids, reason)
-        record(store, name, ids, "unignore" if undo else "ignore", reason)
+        if ids:
+            record(store, name, ids, "unignore" if undo else "ignore", reason)
         click.echo(f"{counted(len(ids), 'lead')} {'no longer ' if undo else ''}ignored")

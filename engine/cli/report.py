@@ -10,8 +10,11 @@ import click
 from rich.markup import escape
 from rich.padding import Padding
 
+from engine import plugins as plugin_loader
+from engine import specs
 from engine.cli.common import console, counted, money, priced, print_json, table, where_options
 from engine.codes import OWNERS
+from engine.errors import EngineError
 from engine.stages import reconcile as reconciling
 from engine.state import Store
 from engine.state.connections import Paused
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 
 def report(summary: Summary, store: Store, *, as_json: bool, again: str) -> None:
     """Print how a run ended: counts that add up, failures by group, and what to type next."""
-    groups = reconciling.groups(store, summary.integration)
+    groups = groups_of(store, summary.integration)
     if as_json:
         print_json({**summary.as_json(), "groups": [group.as_json() for group in groups]})
         return
@@ -91,16 +94,27 @@ def print_totals(totals: Mapping[str, int], written: Mapping[str, int]) -> None:
         console().print(f"  {totals['frozen']} of the Pre-Sync leads are Frozen: held by the sync mode manual")
 
 
+def groups_of(store: Store, integration: str) -> list[reconciling.Group]:
+    """The groups of an integration's failed leads, with what the installed plugins say of their codes."""
+    last = store.runs.last(integration)
+    try:
+        vendor = specs.load(last.spec_path).destination.use if last else ""
+    except EngineError:  # moved or changed since: whose answers they are is not known, and the groups are
+        vendor = ""
+    return reconciling.groups(store, integration, plugin_loader.load().codes, vendor)
+
+
 def print_groups(groups: list[reconciling.Group]) -> None:
     """Each group: how many leads, what happened with an example, who fixes it and how."""
     out = console()
     for group in groups:
         code = group.code
-        what = f"{code.name} {group.vendor_code}".strip() + (f"  ({group.field})" if group.field else "")
+        own = f" {group.vendor} {group.vendor_code}".rstrip() if group.vendor_code else ""
+        what = f"{code.name}{own}" + (f"  ({group.field})" if group.field else "")
         retry = "a retry can succeed as it is" if code.retryable else "retry after the fix"
         out.print(f"[bold]{group.leads:>7}  {escape(what)}[/bold]  {OWNERS[code.owner]}, {retry}")
         seen = f"first {shown_time(group.first_seen)}, last {shown_time(group.last_seen)}"
-        more = f"{seen}; more: engine explain {code.name}, {group.page}"
+        more = f"{seen}; more: engine explain {code.name}" + (f", {group.page}" if group.page else "")
         lines = f"{code.meaning}\ne.g. {group.message}\nfix: {code.fix}\n{more}"
         out.print(Padding(escape(lines), (0, 0, 0, 9), expand=False))
 

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 import click
 
 from engine.cli.common import counted
-from engine.selection import Selection
 
 F = TypeVar("F", bound=Callable[..., Any])
 #: Above so many leads, a command asks on a terminal.
@@ -25,11 +24,12 @@ def selection_options(function: F) -> F:
     return click.argument("leads", nargs=-1)(function)
 
 
-def selection(leads: tuple[str, ...], group: str | None, event: str | None, where: str | None) -> Selection:
-    return Selection(leads, group, event, where)
+def on_terminal() -> bool:
+    """Whether somebody can be asked."""
+    return sys.stdin.isatty()
 
 
 def confirm(count: int, what: str, *, yes: bool) -> None:
     """Ask before something is done to many leads, on a terminal."""
-    if count > MANY and not yes and sys.stdin.isatty():
+    if count > MANY and not yes and on_terminal():
         click.confirm(f"{what} {counted(count, 'lead')}?", abort=True, err=True)

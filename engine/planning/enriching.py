@@ -76,9 +76,9 @@ class PlannedEnrichStage:
 
     def _known(self, question: Question) -> Answered | None:
         """The answer that was bought before, if there is one."""
-        ask, age = question.ask, question.step.spec.max_age
+        ask = question.ask
         wish = Wish(sha256(ask.key.encode()).digest(), ask.fields, question.lead_id, ask.floor,
-                    max_age=None if age is None else age * 86_400.0)  # fmt: skip
+                    max_age=question.max_age(self._run.now()))  # fmt: skip
         (known,) = self._run.store.ledger.known(question.step.name, [wish], self._run.now())
         if known is None or known.answer is None:
             return None

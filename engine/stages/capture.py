@@ -68,6 +68,8 @@ def merge(stored: Mapping[str, Any], captured: Mapping[str, Any]) -> dict[str, A
     }
     if found:
         merged["n"] = found
+    if "r" in stored:
+        merged["r"] = stored["r"]
     return edited(merged, stored.get("h", {}))
 
 
@@ -239,9 +241,13 @@ class CaptureStage:
 
 def marks_of(key: str, fields: Mapping[str, Any]) -> list[bytes]:
     """The digests by which a person is known again who must not be captured: of the address and of all keys."""
-    keys = {key, *(found for identity in _IDENTITY.values() if (found := identity(fields)))}
     address = fields.get("email")
-    return [*([suppression_digest(address)] if address else ()), *map(key_digest, sorted(keys))]
+    return [*([suppression_digest(address)] if address else ()), *map(key_digest, sorted({key, *identities(fields)}))]
+
+
+def identities(fields: Mapping[str, Any]) -> list[str]:
+    """The keys that a person may have as a lead, by whichever identity an integration goes by."""
+    return [key for identity in _IDENTITY.values() if (key := identity(fields))]
 
 
 #: The kind of key of a person who must not be captured; behind it stands what he is known again by, and no data.

@@ -75,15 +75,14 @@ class Desk:
         ask = question.ask
         request = sha256(ask.key.encode()).digest()
         for case in [case for desk in (self.peers or [self]) for case in desk._cases.get(request, ())]:
-            same_age = self.step.spec.max_age == case.question.step.spec.max_age
+            same_age = question.oldest == case.question.oldest
             if same_age and ask.fields <= case.wish.fields and case.wish.floor <= ask.floor:
                 case.askers.append(question.lead_id)
                 self._waits_for[question.lead_id] = case
                 return
-        age = self.step.spec.max_age
         wish = Wish(
             request, ask.fields, question.lead_id, ask.floor, ask.most, self._amount(ask.most),
-            self._price.currency if self._price else "", None if age is None else age * 86_400.0,
+            self._price.currency if self._price else "", question.max_age(self.run.now()),
         )  # fmt: skip
         case = Case(question, wish, [question.lead_id])
         self._cases.setdefault(request, []).append(case)

@@ -38,13 +38,28 @@ class WaterfallStep:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a lead asks of a step. `wanted`: the fields that it is asked for."""
+    """What a lead asks of a step. `wanted`: the fields that it is asked for.
+
+    since: an answer that was given before this time (Unix) will not do.
+    """
 
     step: WaterfallStep
     ask: Ask
     lead_id: int
     fields: Mapping[str, Any]
     wanted: tuple[str, ...]
+    since: float = 0.0
+
+    @property
+    def oldest(self) -> tuple[float | None, float]:
+        """How old an answer may be: in days, and the time (Unix) that it must be after."""
+        return self.step.spec.max_age, self.since
+
+    def max_age(self, now: float) -> float | None:
+        """Seconds; an older answer will not do."""
+        days = self.step.spec.max_age
+        ages = [*([] if days is None else [days * 86_400.0]), *([now - self.since] if self.since else [])]
+        return min(ages, default=None)
 
 
 @dataclass(frozen=True, slots=True)

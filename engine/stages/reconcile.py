@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine.codes import OWNERS, Code, code
+from engine.codes import CODES, OWNERS, Code, code
 from engine.expressions import Names
 from engine.selection import Selection, selected
 from engine.specs import Integration
@@ -16,7 +16,11 @@ from engine.state import Store
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Failed leads with one cause."""
+    """Failed leads with one cause.
+
+    `vendor`: the name of the adapter whose service answered so, empty where none did. `first_seen`, `last_seen`: when
+    the first and the last of them failed (Unix time).
+    """
 
     code: Code
     vendor_code: str
@@ -25,15 +29,17 @@ class Group:
     leads: int
     first_seen: float = 0.0
     last_seen: float = 0.0
+    vendor: str = ""
 
     @property
     def page(self) -> str:
-        """Where the documentation explains it."""
-        return f"docs/failures/{self.code.name}.md"
+        """Where the documentation explains it; empty for the code of a plugin, which `engine explain` knows."""
+        return f"docs/failures/{self.code.name}.md" if self.code.name in CODES else ""
 
     def as_json(self) -> dict[str, Any]:
         return {
             "code": self.code.name,
+            "vendor": self.vendor,
             "vendor_code": self.vendor_code,
             "field": self.field,
             "leads": self.leads,
@@ -53,11 +59,14 @@ class Group:
 CONNECTION_CODES = frozenset({"AUTHENTICATION", "CONNECTION_PERMISSION"})
 
 
-def groups(store: Store, integration: str) -> list[Group]:
-    """The groups of failed leads, largest first."""
+def groups(store: Store, integration: str, codes: Mapping[str, Code] = CODES, vendor: str = "") -> list[Group]:
+    """The groups of failed leads, largest first.
+
+    codes: the failure codes that are known. vendor: the name of the adapter that leads are sent to.
+    """
     return [
-        Group(code(name), vendor_code, field, message, count, first, last)
-        for name, vendor_code, field, message, count, first, last in store.reports.groups(integration)
+        Group(code(name, codes), vendor_code, field, message, count, first, last, vendor if answered else "")
+        for name, vendor_code, field, message, count, first, last, answered in store.reports.groups(integration)
     ]
 
 
@@ -91,15 +100,9 @@ def retry(store: Store, integration: Integration, failed: Sequence[dict[str, Any
     again: dict[str, list[int]] = {"captured": [], "enriched": [], "unknown": []}
     left: list[tuple[int, str]] = []
     for lead in failed:
-        if lead["code"] == "UNREADABLE_ROW":
-            left.append((lead["lead"], "the row cannot be read: correct it in the source and run again"))
+        if why := _cannot_go_on(store, integration, lead):
+            left.append((lead["lead"], why))
             continue
-        if lead["stage"] == "capture":
-            story = store.reports.lead(lead["lead"]) or {}
-            missing = missing_fields(integration, story.get("fields", {}))
-            if missing:
-                left.append((lead["lead"], f"still no {', no '.join(missing)}"))
-                continue
         if lead["code"] == "UNKNOWN_OUTCOME":
             again["unknown"].append(lead["lead"])  # looked up before anything is written
             continue
@@ -109,3 +112,32 @@ def retry(store: Store, integration: Integration, failed: Sequence[dict[str, Any
     for status, leads in again.items():
         store.queue.retry(leads, status, now)
     return Retry(sum(map(len, again.values())), left)
+
+
+def enrich_again(
+    store: Store, integration: Integration, leads: Sequence[int], now: float, *, fresh: bool = False
+) -> Retry:
+    """Send leads that are failed, frozen or cleared through the waterfall again, from its beginning.
+
+    What was found before is looked for anew, and stays where nothing is found. What a person set or cleared is left
+    alone. `fresh`: answers that were bought before now will not do.
+    """
+    failed = {lead["lead"]: lead for lead in store.reports.failed(integration.name)}
+    left = [(id, why) for id in leads if id in failed and (why := _cannot_go_on(store, integration, failed[id]))]
+    taken = sorted(set(leads) - {id for id, _ in left})
+    # What is not known to have arrived is looked up before anything is written.
+    unclear = {id for id in taken if id in failed and failed[id]["code"] == "UNKNOWN_OUTCOME"}
+    store.queue.enrich_again([id for id in taken if id not in unclear], "captured", now, fresh=fresh)
+    store.queue.enrich_again(sorted(unclear), "unknown", now, fresh=fresh)
+    return Retry(len(taken), left)
+
+
+def _cannot_go_on(store: Store, integration: Integration, failed: Mapping[str, Any]) -> str:
+    """Why a failed lead would only fail again, because its row cannot be read or lacks what is required."""
+    if failed["code"] == "UNREADABLE_ROW":
+        return "the row cannot be read: correct it in the source and run again"
+    if failed["stage"] == "capture":
+        story = store.reports.lead(failed["lead"]) or {}
+        missing = missing_fields(integration, story.get("fields", {}))
+        return f"still no {', no '.join(missing)}" if missing else ""
+    return ""

@@ -32,6 +32,7 @@ class _Lead:
     lead: Lead
     fields: dict[str, Any]
     captured: frozenset[str]
+    before: Mapping[str, Any] = field(default_factory=dict)  # found earlier, and to be found anew
     values: dict[str, Value] = field(default_factory=dict)
     rewritten: list[Value] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
@@ -66,9 +67,11 @@ class Waterfall:
 
     def way(self, lead: Lead, refused: str = "") -> Way:
         """The lead's way. `refused`: why nobody may be asked about the person. Raises RunStopped, AbortRun."""
-        fields = dict(lead.fields)
+        anew = lead.found - lead.edited if lead.again is not None else frozenset()
+        fields = {name: value for name, value in lead.fields.items() if name not in anew}
+        before = {name: value for name, value in lead.fields.items() if name in anew}
         captured = frozenset(name for name, value in fields.items() if value) | lead.edited
-        state = _Lead(lead, fields, captured, stopped=refused, refused=bool(refused))
+        state = _Lead(lead, fields, captured, before, stopped=refused, refused=bool(refused))
         if not refused and self.applies is not None and not self.applies(fields, lead.qualifiers):
             state.stopped = "the condition of the waterfall is not true"
         again, rounds = True, 0
@@ -136,7 +139,7 @@ class Waterfall:
         if ask is None:
             state.trace[step] = StepEnd(step.name, "suppressed" if state.refused else "skipped", skip)
             return False, False
-        answered = yield Question(step, ask, state.lead.id, dict(state.fields), tuple(wanted))
+        answered = yield Question(step, ask, state.lead.id, dict(state.fields), tuple(wanted), state.lead.again or 0.0)
         state.tried.update((index, name) for name in wanted)
         taken = yield from self._judge(state, step, answered, wanted)
         return waiting, taken
@@ -284,13 +287,13 @@ class Waterfall:
             return finding.status, "", found_by
         for step in self.verifiers.get(name, ()):
             fields = {**state.fields, name: finding.value}
-            about = _Lead(state.lead, fields, state.captured, stopped=state.stopped)
+            about = _Lead(state.lead, fields, state.captured, state.before, stopped=state.stopped)
             if step.enricher.online:
                 skip, ask = self._prepared(about, step, ["email_status"])
                 if ask is None:
                     state.trace.setdefault(step, StepEnd(step.name, "skipped", skip))
                     continue
-                answered = yield Question(step, ask, state.lead.id, fields, ("email_status",))
+                answered = yield Question(step, ask, state.lead.id, fields, ("email_status",), state.lead.again or 0.0)
             else:
                 answered = self._asked_offline(step, fields)
             answer = answered.answer
@@ -317,13 +320,18 @@ class Waterfall:
 
     def _ended(self, state: _Lead) -> Enriched:
         lead = state.lead
+        # What is not found anew stays as it was, but for what was known of another address.
+        kept = {name: value for name, value in state.before.items() if not state.fields.get(name)}
+        if "email" in state.before.keys() - kept.keys() and state.fields.get("email") != state.before.get("email"):
+            kept.pop("email_status", None)
+        state.fields |= kept
         values = [*state.values.values(), *state.rewritten]
         order = {step: place for place, step in enumerate(self.steps)}
         trace = sorted(state.trace.items(), key=lambda item: order.get(item[0], len(order)))
         found = sorted(lead.found | state.values.keys())
         data: dict[str, Any] = {"f": state.fields, "q": lead.qualifiers, "e": lead.events}
         data |= {name: kept for name, kept in (("n", found), ("h", lead.edits)) if kept}
-        return Enriched(lead.id, data, values, [end for _, end in trace], state.rejected)
+        return Enriched(lead.id, data, values, [end for _, end in trace], state.rejected, lead.again is not None)
 
 
 def _unacceptable(policy: FieldPolicy, status: str, verifier: str) -> str:

@@ -11,6 +11,7 @@ from engine.state.actions import Actions
 from engine.state.callbacks import Callbacks
 from engine.state.captures import Captures
 from engine.state.catalog import Catalog
+from engine.state.causes import Causes
 from engine.state.connections import Connections
 from engine.state.database import Database
 from engine.state.edits import Edits
@@ -25,6 +26,7 @@ from engine.state.refusals import Refusals
 from engine.state.reports import Reports
 from engine.state.runs import Runs
 from engine.state.selections import Selections
+from engine.state.verifications import Verifications
 from engine.state.views import Views
 
 __all__ = ["Store"]
@@ -46,6 +48,7 @@ class Store:
         self.refusals = Refusals(self.database)
         self.reports = Reports(self.database)
         self.catalog = Catalog(self.database)
+        self.causes = Causes(self.database)
         self.imports = Imports(self.database)
         self.plans = Plans(self.database)
         self.actions = Actions(self.database)
@@ -53,6 +56,7 @@ class Store:
         self.connections = Connections(self.database)
         self.views = Views(self.database)
         self.selections = Selections(self.database)
+        self.verifications = Verifications(self.database)
 
     def close(self) -> None:
         self.database.close()

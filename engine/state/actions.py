@@ -22,6 +22,15 @@ class Actions:
                 [(integration_id, lead, what, detail, by, now) for lead in (leads or (None,))],
             )
 
+    def switched(self, integration_id: int, mode: str, by: str, now: float) -> None:
+        """Record the sync mode that a run goes by, where it is another than before."""
+        last = self._database.row(
+            "SELECT detail FROM actions WHERE integration_id = ? AND what = 'mode' ORDER BY id DESC LIMIT 1",
+            [integration_id],
+        )
+        if last is None or last[0] != mode:
+            self.add(integration_id, (), "mode", mode, by, now)
+
     def of_lead(self, lead_id: int) -> list[dict[str, Any]]:
         """The acts on a lead, in their order."""
         found = self._database.rows("SELECT what, detail, by, at FROM actions WHERE lead_id = ? ORDER BY id", [lead_id])

@@ -16,7 +16,16 @@ def insert_enriched(db: sqlite3.Connection, results: Sequence[Enriched], now: fl
     """Store leads' profiles, values, rejected values and steps, in place of those of an earlier enrichment."""
     db.executemany(
         "UPDATE profiles SET data = ? WHERE lead_id = ?",
-        [(_json(result.data), result.lead_id) for result in results if result.data is not None and result.values],
+        [
+            (_json(result.data), result.lead_id)
+            for result in results
+            if result.data is not None and (result.values or result.again)
+        ],
+    )
+    # Of what was found anew the earlier finds are no longer the origin.
+    db.executemany(
+        "DELETE FROM enriched_values WHERE lead_id = ? AND field = ? AND replaced IS NULL",
+        [(each.lead_id, v.field) for each in results if each.again for v in each.values if v.replaced is None],
     )
     db.executemany(
         "INSERT OR REPLACE INTO enriched_values (lead_id, field, provider, value, replaced, confidence, cost, at,"

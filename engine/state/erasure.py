@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from secrets import token_hex
 from typing import Any
 
 import orjson
 
+from engine.errors import EnvironmentFault
 from engine.state.database import Database, marks
 
 #: Tables with a row or more for a lead, by the column that names it.
@@ -17,50 +18,111 @@ _OF_LEAD = ("captures", "profiles", "enriched_values", "rejected_values", "enric
             "notices", "verifications", "actions")  # fmt: skip
 
 
+#: The leads that a condition is true of, with what is known of them.
+_LEADS = "SELECT l.id, i.name, l.key, p.data FROM leads l JOIN profiles p ON p.lead_id = l.id" \
+    " JOIN integrations i ON i.id = l.integration_id WHERE "  # fmt: skip
+#: Seconds to wait for what else reads the state.
+PATIENCE = 10.0
+#: Keys that two people may share.
+_NAME = "name:"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A lead of a person."""
+
+    lead: int
+    integration: str
+    key: str
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What was erased, when, by whom and why; no data of the person. `removed`: rows by table."""
+
+    id: str
+    at: float
+    by: str
+    reason: str
+    removed: Mapping[str, int]
+
+
 @dataclass(frozen=True, slots=True)
 class Traces:
-    """What the state knows of a person. `profiles`: key and fields of each lead; `remote`: (account, record) pairs.
+    """What the state knows of a person. `remote`: (account, record) pairs. `rows` by table.
 
-    rows: by table.
+    namesakes: leads that are known by nothing but the same name and company; they may be another person.
+    imports: tickets of imports under way that the leads are in.
     """
 
-    leads: Sequence[int]
-    keys: Sequence[str]
-    profiles: Sequence[tuple[str, Mapping[str, Any]]]
+    held: Sequence[Held]
     remote: Sequence[tuple[str, str]]
+    namesakes: Sequence[int]
+    imports: Sequence[str]
     rows: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def leads(self) -> list[int]:
+        return [each.lead for each in self.held]
+
+    @property
+    def keys(self) -> list[str]:
+        return sorted({each.key for each in self.held})
 
 
 class Erasure:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def traces(self, wanted: str) -> Traces:
-        """The leads of all integrations that are a person: by number, key or address, and all that share an address."""
+    def traces(self, wanted: str, identities: Callable[[Mapping[str, Any]], Sequence[str]]) -> Traces:
+        """The leads of all integrations that are a person: by number, key or address.
+
+        With them all that share an address or a key with one of them, as `identities` tells a lead's keys from its
+        fields.
+        """
         folded = wanted.strip().lower()
         number = int(wanted) if wanted.isdecimal() and len(wanted) < 19 else 0
-        first = self._database.rows(
-            "SELECT l.id, l.key, p.data FROM leads l JOIN profiles p ON p.lead_id = l.id"
-            " WHERE l.key IN (?, ?) OR (? AND l.id = ?) OR lower(json_extract(p.data, '$.f.email')) = ?",
+        new = self._held(
+            "l.key IN (?, ?) OR (? AND l.id = ?) OR lower(json_extract(p.data, '$.f.email')) = ?",
             [wanted, f"email:{folded}", number > 0, number, folded],
         )
-        addresses = {address for _, _, data in first if (address := _address(data))}
-        profiles = {int(id): (str(key), orjson.loads(data)["f"]) for id, key, data in first}
-        for address in addresses:
-            more = self._database.rows(
-                "SELECT l.id, l.key, p.data FROM leads l JOIN profiles p ON p.lead_id = l.id"
-                " WHERE lower(json_extract(p.data, '$.f.email')) = ?",
-                [address],
+        held: dict[int, Held] = {}
+        names: set[str] = set()
+        while new:
+            held |= {each.lead: each for each in new}
+            addresses = {address for each in new if (address := str(each.fields.get("email") or "").strip().lower())}
+            keys = {key for each in new for key in (each.key, *identities(each.fields))}
+            names |= {key for key in keys if key.startswith(_NAME)}
+            keys = {key for key in keys if not key.startswith(_NAME) or key in {each.key for each in new}}
+            found = self._held(
+                f"l.key IN ({marks(len(keys))})"
+                f" OR lower(json_extract(p.data, '$.f.email')) IN ({marks(len(addresses))})",
+                [*sorted(keys), *sorted(addresses)],
             )
-            profiles |= {int(id): (str(key), orjson.loads(data)["f"]) for id, key, data in more}
-        keys = sorted({key for key, _ in profiles.values()})
-        remote = self._database.rows(
-            f"SELECT account, remote_id FROM remote_ids WHERE key IN ({marks(len(keys))}) ORDER BY account, remote_id",
-            keys,
+            new = [each for each in found if each.lead not in held]
+        ids = sorted(held)
+        namesakes = [each.lead for each in self._held(f"l.key IN ({marks(len(names))})", sorted(names))]
+        tickets = self._database.rows(
+            "SELECT DISTINCT i.ticket FROM imports i, json_each(i.leads) e WHERE i.state IN ('queued', 'running')"
+            f" AND json_extract(e.value, '$[0]') IN ({marks(len(ids))})",
+            ids,
         )
-        found = Traces(sorted(profiles), keys, list(profiles.values()), [(str(a), str(r)) for a, r in remote])
-        found.rows.update(self._count(found))
-        return found
+        known = sorted({each.key for each in held.values()})
+        remote = self._database.rows(
+            f"SELECT account, remote_id FROM remote_ids WHERE key IN ({marks(len(known))}) ORDER BY account, remote_id",
+            known,
+        )
+        traces = Traces(
+            [held[id] for id in ids], [(str(account), str(record)) for account, record in remote],
+            [id for id in namesakes if id not in held], [str(ticket) for (ticket,) in tickets],
+        )  # fmt: skip
+        traces.rows.update(self._count(traces))
+        return traces
+
+    def _held(self, condition: str, parameters: Sequence[Any]) -> list[Held]:
+        rows = self._database.rows(f"{_LEADS}{condition} ORDER BY l.id", parameters)
+        return [Held(int(id), str(name), str(key), orjson.loads(data)["f"]) for id, name, key, data in rows]
 
     def _count(self, traces: Traces) -> dict[str, int]:
         ids, counts = list(traces.leads), {"leads": len(traces.leads)}
@@ -87,19 +149,26 @@ class Erasure:
         found = self._database.rows(
             f"SELECT id FROM paid_calls WHERE lead_id IN ({marks(len(ids))})"
             f" UNION SELECT call_id FROM enriched_values WHERE call_id IS NOT NULL AND lead_id IN ({marks(len(ids))})"
-            f" UNION SELECT call_id FROM enrichment_steps WHERE call_id IS NOT NULL AND lead_id IN ({marks(len(ids))})",
-            [*ids, *ids, *ids],
+            f" UNION SELECT call_id FROM enrichment_steps WHERE call_id IS NOT NULL AND lead_id IN ({marks(len(ids))})"
+            f" UNION SELECT call_id FROM rejected_values WHERE call_id IS NOT NULL AND lead_id IN ({marks(len(ids))})",
+            [*ids, *ids, *ids, *ids],
         )
         return [int(id) for (id,) in found]
 
-    def erase(self, traces: Traces, marks_kept: Sequence[bytes], by: str, reason: str, now: float) -> int:
-        """Remove all of a person, and record it; returns the certificate's number.
+    def erase(self, traces: Traces, marks_kept: Sequence[bytes], by: str, reason: str, now: float) -> Certificate:
+        """Remove all of a person, and record it.
 
         marks_kept: the digests by which he is known again, so that no later capture takes him in.
         What was paid stays in the ledger, without the answer. No run may be at work. The file is written anew without
-        what is gone, so that no byte of it is left.
+        what is gone, so that no byte of it is left. Raises EnvironmentFault while something else reads the state.
         """
-        ids, keys = list(traces.leads), list(traces.keys)
+        ids, keys = traces.leads, traces.keys
+        certificate = Certificate(token_hex(8), now, by, reason, dict(traces.rows))
+        if not self._empty_journal():
+            raise EnvironmentFault(
+                "nothing was erased: something else reads the state, and would keep what is gone in its journal",
+                where=str(self._database.path), fix="End it, and do this again.",
+            )  # fmt: skip
         self._database.connection.execute("PRAGMA secure_delete = ON")
         with self._database.transaction() as db:
             calls = self._calls(ids)
@@ -111,8 +180,12 @@ class Erasure:
                 )
             ]
             db.executemany("DELETE FROM callbacks WHERE provider = ? AND ticket = ?", posted)
-            db.executemany("UPDATE paid_calls SET answer = NULL, ticket = '', lead_id = NULL, expires_at = 0,"
-                           " request = randomblob(32) WHERE id = ?", [(id,) for id in calls])  # fmt: skip
+            db.executemany(
+                "UPDATE paid_calls SET answer = NULL, ticket = '', lead_id = NULL, expires_at = 0,"
+                " request = randomblob(32), state = CASE state WHEN 'pending' THEN 'unanswered' ELSE state END"
+                " WHERE id = ?",
+                [(id,) for id in calls],
+            )
             _delete(
                 db, "outcomes", f"delivery_id IN (SELECT id FROM deliveries WHERE lead_id IN ({marks(len(ids))}))", ids
             )
@@ -123,24 +196,28 @@ class Erasure:
             _strip_imports(db, set(ids))
             db.executemany("INSERT OR IGNORE INTO suppressions (digest, reason, at) VALUES (?, 'erased', ?)",
                            [(mark, now) for mark in marks_kept])  # fmt: skip
-            db.execute("INSERT INTO erasures (by, at, reason, removed) VALUES (?, ?, ?, ?)",
-                       [by, now, reason, orjson.dumps(traces.rows).decode()])  # fmt: skip
-            (certificate,) = db.execute("SELECT last_insert_rowid()").fetchone()
+            db.execute("INSERT INTO erasures (id, by, at, reason, removed) VALUES (?, ?, ?, ?, ?)",
+                       [certificate.id, by, now, reason, orjson.dumps(certificate.removed).decode()])  # fmt: skip
         self._rewrite()
-        return int(certificate)
+        return certificate
 
     def _rewrite(self) -> None:
         """Write the file anew, and empty the journal: freed pages and the journal still hold what was there."""
-        connection = self._database.connection
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        connection.execute("VACUUM")
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        with suppress(sqlite3.Error):  # statistics of the query planner may quote values
-            connection.execute("DELETE FROM sqlite_stat4")
+        self._database.connection.execute("VACUUM")
+        if not self._empty_journal():
+            raise EnvironmentFault(
+                "the person is erased, and yet the journal may hold traces until what reads the state has ended",
+                where=str(self._database.path), fix="End it; the last to close the state takes the journal away.",
+            )  # fmt: skip
 
-
-def _address(data: str) -> str:
-    return str(orjson.loads(data)["f"].get("email") or "").strip().lower()
+    def _empty_journal(self) -> bool:
+        """Whether nothing else needs the journal, and it is empty now; waits a while for others to end."""
+        run = self._database.connection.execute
+        (before,) = run("PRAGMA busy_timeout").fetchone()
+        run(f"PRAGMA busy_timeout = {int(PATIENCE * 1000)}")
+        (busy, _, _) = run("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        run(f"PRAGMA busy_timeout = {before}")
+        return not busy
 
 
 def _delete(db: sqlite3.Connection, table: str, where: str, parameters: Sequence[Any]) -> None:

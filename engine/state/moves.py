@@ -91,10 +91,11 @@ class Sent:
 
 @dataclass(slots=True)
 class Enriched:
-    """What the waterfall made of one lead; `data` is None where it stays as it was."""
+    """What the waterfall made of one lead; `data` is None where it stays as it was. `again`: it was asked anew."""
 
     lead_id: int
     data: Mapping[str, Any] | None
     values: Sequence[Value] = ()
     steps: Sequence[StepEnd] = ()
     rejected: Sequence[Rejected] = ()
+    again: bool = False

@@ -72,7 +72,7 @@ class Queue:
         )
         if hold:
             self.hold([row[0] for row in found], hold, now)
-        return [_lead(*row) for row in found]
+        return [lead_from(*row) for row in found]
 
     def count(self, integration_id: int, status: str, limit: int, now: float) -> int:
         """How many leads of a status are due, counted no further than `limit`."""
@@ -184,9 +184,9 @@ class Queue:
             (next_id,) = db.execute("SELECT coalesce(max(id), 0) + 1 FROM deliveries").fetchone()
             made = [result for result in results if result.payload is not None]
             db.executemany(
-                "INSERT INTO deliveries (id, lead_id, run_id, spec_digest, payload) VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO deliveries (id, lead_id, run_id, spec_digest, payload, at) VALUES (?, ?, ?, ?, ?, ?)",
                 [
-                    (next_id + index, result.lead_id, run_id, spec_digest, orjson.dumps(result.payload).decode())
+                    (next_id + index, result.lead_id, run_id, spec_digest, orjson.dumps(result.payload).decode(), now)
                     for index, result in enumerate(made)
                 ],
             )
@@ -289,6 +289,24 @@ class Queue:
             )
             resolve_failures(db, leads, now)
 
+    def enrich_again(self, leads: Sequence[int], status: str, now: float, *, fresh: bool) -> None:
+        """Send failed, frozen and cleared leads through the stages again from `status` on, to be enriched anew.
+
+        `fresh`: with answers that are given from now on alone.
+        """
+        with self._database.transaction() as db:
+            taken = db.execute(
+                "UPDATE leads SET status = ?, not_before = 0, attempts = 0, stale = ?"
+                " WHERE id IN (SELECT value FROM json_each(?)) AND status IN ('failed', 'frozen', 'cleared')"
+                " RETURNING id",
+                [status, status == "unknown", orjson.dumps(list(leads)).decode()],
+            ).fetchall()
+            db.executemany(
+                "UPDATE profiles SET data = json_set(data, '$.r', ?) WHERE lead_id = ?",
+                [(now if fresh else 0.0, id) for (id,) in taken],
+            )
+            resolve_failures(db, [id for (id,) in taken], now)
+
     def ignore(self, leads: Sequence[int], reason: str) -> None:
         """Leave failed leads as they are, until somebody takes that back."""
         with self._database.transaction() as db:
@@ -315,19 +333,21 @@ class Queue:
                 [(id,) for id in leads],
             )
 
-    def release_all(self, integration_id: int) -> None:
-        """Let every frozen lead go, because the sync mode is automatic again."""
+    def release_all(self, integration_id: int) -> list[int]:
+        """Let every frozen lead go, because the sync mode is automatic again; returns them."""
         with self._database.transaction() as db:
-            db.execute(
-                "UPDATE leads SET status = 'mapped' WHERE integration_id = ? AND status = 'frozen'", [integration_id]
+            found = db.execute(
+                "UPDATE leads SET status = 'mapped' WHERE integration_id = ? AND status = 'frozen' RETURNING id",
+                [integration_id],
             )
+            return sorted(id for (id,) in found.fetchall())
 
 
-def _lead(id: int, key: str, data: str, digest: bytes | None, released: int, remote_id: str | None) -> Lead:
+def lead_from(id: int, key: str, data: str, digest: bytes | None, released: int, remote_id: str | None) -> Lead:
     found = orjson.loads(data)
     fields = found["f"]
     return Lead(id, key, fields, found["q"], found["e"], remote_id or fields.get("remote_id"), digest, bool(released),
-                found.get("h", {}), frozenset(found.get("n", ())))  # fmt: skip
+                found.get("h", {}), frozenset(found.get("n", ())), found.get("r"))  # fmt: skip
 
 
 def _json(value: Any) -> str | None:

@@ -74,11 +74,11 @@ class Reports:
             )
         )
 
-    def groups(self, integration: str) -> list[tuple[str, str, str, str, int, float, float]]:
+    def groups(self, integration: str) -> list[tuple[str, str, str, str, int, float, float, bool]]:
         """Failed leads by (code, vendor code, field): the first one's message and place, the count, and when.
 
         Messages that differ in more than names and figures, or come from another endpoint, are groups of their own. At
-        last the Unix times of the first failure and of the last.
+        last the Unix times of the first failure and of the last, and whether it is what the vendor answered.
         """
         return [
             (
@@ -89,15 +89,18 @@ class Reports:
                 int(count),
                 float(first),
                 float(last),
+                bool(vendor or endpoint),
             )
-            for code, vendor, field, message, count, _, first, last, place in self._database.rows(
-                "SELECT f.code, f.vendor_code, f.field, f.message, count(*), min(l.id), min(f.at), max(f.at),"
-                " (SELECT c.source || ':' || c.line FROM captures c WHERE c.lead_id = l.id ORDER BY c.id LIMIT 1)"
-                " FROM failures f"
+            for code, vendor, field, message, count, first, last, endpoint, place in self._database.rows(
+                "SELECT g.code, g.vendor_code, g.field, f.message, g.leads, g.first, g.last, g.endpoint,"
+                " (SELECT c.source || ':' || c.line FROM captures c WHERE c.lead_id = g.lead_id ORDER BY c.id LIMIT 1)"
+                " FROM (SELECT f.code, f.vendor_code, f.field, f.endpoint, count(*) AS leads, min(l.id) AS lead_id,"
+                " min(f.at) AS first, max(f.at) AS last FROM failures f"
                 " JOIN leads l ON l.id = f.lead_id JOIN integrations i ON i.id = l.integration_id"
                 " WHERE i.name = ? AND l.status = 'failed' AND f.resolved_at IS NULL"
-                " GROUP BY f.code, f.vendor_code, f.field, f.endpoint, f.pattern"
-                " ORDER BY count(*) DESC, f.code, f.vendor_code, f.field, min(l.id)",
+                " GROUP BY f.code, f.vendor_code, f.field, f.endpoint, f.pattern) g"
+                " JOIN failures f ON f.lead_id = g.lead_id AND f.resolved_at IS NULL"
+                " ORDER BY g.leads DESC, g.code, g.vendor_code, g.field, g.lead_id",
                 [integration],
             )
         ]
@@ -125,15 +128,6 @@ class Reports:
         )
         names = ("lead", "key", "code", "field", "message", "stage", "captured_at")
         return [dict(zip(names, row, strict=True)) for row in found]
-
-    def frozen(self, integration: str, event: str | None = None) -> list[int]:
-        """The ids of frozen leads, of one event or of all."""
-        found = self._database.rows(
-            "SELECT l.id, p.data FROM leads l JOIN profiles p ON p.lead_id = l.id"
-            " JOIN integrations i ON i.id = l.integration_id WHERE i.name = ? AND l.status = 'frozen' ORDER BY l.id",
-            [integration],
-        )
-        return [id for id, data in found if event is None or event in orjson.loads(data).get("e", {})]
 
     def find(self, integration: str, wanted: str) -> list[int]:
         """The ids of the leads that people mean by an id, an email address or a key."""
@@ -216,8 +210,8 @@ class Reports:
                 [lead_id],
             ),
             "deliveries": self._all(
-                ("delivery", "run", "payload"),
-                "SELECT id, run_id, payload FROM deliveries WHERE lead_id = ? ORDER BY id",
+                ("delivery", "run", "payload", "at"),
+                "SELECT id, run_id, payload, at FROM deliveries WHERE lead_id = ? ORDER BY id",
                 [lead_id],
             ),
             "outcomes": self._all(

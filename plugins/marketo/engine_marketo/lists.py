@@ -10,7 +10,8 @@ from dataclasses import replace
 
 import orjson
 
-from engine.records import Outcome, Status
+from engine.errors import RetryLater
+from engine.records import Outcome, Standing, Status
 from engine_marketo.batches import as_list, not_sent, row_outcome, send_in_parts
 from engine_marketo.client import Client
 from engine_marketo.config import Settings
@@ -20,7 +21,8 @@ from engine_marketo.lookup import is_id
 
 #: How a list that does not exist is reported, beside an empty result.
 _MISSING = frozenset({"702", "1013"})
-_WRITTEN: Mapping[str, Status] = {"added": "updated", "memberof": "satisfied"}
+_MEMBER = "memberof"
+_WRITTEN: Mapping[str, Status] = {"added": "updated", _MEMBER: "satisfied"}
 _UNSEEN = "; where the lead exists, the list's workspace cannot see the partition that it is in"
 
 
@@ -59,6 +61,26 @@ class Lists:
         places = [place for place in range(len(remote_ids)) if place not in outcomes]
         outcomes.update(send_in_parts(send, [places] if places else [], _no_names))
         return [_explained(outcomes[place], remote_id) for place, remote_id in enumerate(remote_ids)]
+
+    def standings(self, list_id: str, remote_ids: Sequence[str]) -> Mapping[str, Standing]:
+        """Return those of the leads who are in a list, in one call. Raises as `read`.
+
+        Source: experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/lead-database/list-membership
+        """
+        ids = [remote_id for remote_id in remote_ids if is_id(remote_id)]
+        if not is_id(list_id) or not ids:
+            return {}
+        path = f"/rest/v1/lists/{list_id}/leads/ismember.json"
+        try:
+            answer = self._client.read(path, [("id", remote_id) for remote_id in ids])
+        except Refused as refusal:
+            if refusal.reason.code in _MISSING:
+                return {}
+            raise
+        if not isinstance(answer.get("result"), list):
+            # Every lead has a row; to take anything else for an answer would find everybody missing.
+            raise RetryLater("Marketo did not say who is in the list", where=path, after=5.0)
+        return {str(row.get("id")): Standing() for row in rows(answer) if row.get("status") == _MEMBER}
 
     def _post(self, list_id: str, remote_ids: Sequence[str]) -> list[Outcome]:
         body = orjson.dumps({"input": [{"id": int(remote_id)} for remote_id in remote_ids]})

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from engine.errors import CredentialsError, NoAnswer, RetryLater, RunStopped
-from engine.records import Field, Member, Outcome, Program, Status
+from engine.records import Field, Member, Outcome, Program, Standing, Status
 from engine_marketo.batches import MAX_BODY, as_list, fitting, not_sent, objects, row_outcome, send_in_parts
 from engine_marketo.client import Client
 from engine_marketo.config import Settings
@@ -26,6 +26,8 @@ from engine_marketo.lookup import is_id
 _MISSING = frozenset({"702", "1013"})
 #: Step 0 is "Not in Program", which is the absence of a status and cannot be given.
 _OUTSIDE = 0
+#: No status is as late as one that the program does not have.
+_BEYOND = 2**31
 #: Assets that one page of a browse call takes.
 _PAGE = 200
 #: The person is not a member; said of a member, the membership is too new to be found.
@@ -80,6 +82,38 @@ class Programs:
         return member_fields(self._client)
 
     # Members --------------------------------------------------------------------------------------------------------
+
+    def standings(self, program_id: str, status: str, remote_ids: Sequence[str]) -> Mapping[str, Standing]:
+        """Return where those of the persons stand who are members, beside the `status`.
+
+        One call a page and, where somebody has another status, two for the order of the statuses. Raises as `read`.
+        """
+        ids = [remote_id for remote_id in remote_ids if is_id(remote_id)]
+        held = self._held(program_id, ids) if is_id(program_id) and ids else {}
+        steps: Mapping[str, int] = {}
+        if any(each != status for each in held.values()):
+            steps = self._steps(str((self._program(program_id) or {}).get("channel") or ""))
+        wanted = steps.get(status, _BEYOND)
+        return {id: Standing(each, each == status or steps.get(each, _OUTSIDE) >= wanted) for id, each in held.items()}
+
+    def _held(self, program_id: str, ids: Sequence[str]) -> dict[str, str]:
+        """The statuses of members by their id, page after page; none where there is no such program."""
+        path, held = f"/rest/v1/programs/{program_id}/members.json", {}
+        params = {"filterType": "leadId", "filterValues": ",".join(ids), "fields": "leadId,statusName"}
+        while True:
+            try:
+                envelope = self._client.read(path, params)
+            except Refused as refusal:
+                if refusal.reason.code in _MISSING:
+                    return {}
+                raise
+            if not isinstance(envelope.get("result", []), list):
+                raise RetryLater("Marketo answered a search for members without a list of them", where=path, after=5.0)
+            held.update({str(row.get("leadId")): str(row.get("statusName") or "") for row in rows(envelope)})
+            token = str(envelope.get("nextPageToken") or "")
+            if not token or token == params.get("nextPageToken"):
+                return held
+            params["nextPageToken"] = token
 
     def enroll(self, program_id: str, status: str, members: Sequence[Member]) -> Sequence[Outcome]:
         """Give each person the status and then write the member fields; the outcomes in the order given.
@@ -169,9 +203,13 @@ class Programs:
         return bool(found and found.get("isArchive"))
 
     def _statuses(self, channel: str) -> tuple[str, ...]:
-        found = self._channel(channel)
-        offered = [entry for entry in objects((found or {}).get("progressionStatuses")) if _step(entry) != _OUTSIDE]
-        return tuple(str(entry["name"]) for entry in sorted(offered, key=_step))
+        steps = self._steps(channel)
+        return tuple(sorted(steps, key=steps.__getitem__))
+
+    def _steps(self, channel: str) -> dict[str, int]:
+        """The statuses of a channel with their steps; those that stand on one step keep their order."""
+        offered = objects((self._channel(channel) or {}).get("progressionStatuses")) if channel else []
+        return {str(entry["name"]): step for entry in offered if (step := _step(entry)) != _OUTSIDE}
 
     def _channel(self, name: str) -> Mapping[str, Any] | None:
         if "," not in name:

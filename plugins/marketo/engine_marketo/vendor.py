@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from engine.adapters import Bulk, Config, Context, Examined, Vendor
 from engine.codes import VendorCode
 from engine.limits import Limits
-from engine.records import Decision, Delivery, Field, Found, Member, Outcome, Program
+from engine.records import Decision, Delivery, Field, Found, Member, Membership, Outcome, Program, Standing
 from engine_marketo.bulk import BulkImport
 from engine_marketo.client import Client
 from engine_marketo.codes import CODES
@@ -122,6 +122,11 @@ class MarketoVendor(Vendor):
 
     def add_to_list(self, list_id: str, remote_ids: Sequence[str]) -> Sequence[Outcome]:
         return self._lists.add(list_id, remote_ids)
+
+    def standings(self, place: Membership, remote_ids: Sequence[str]) -> Mapping[str, Standing]:
+        if place.kind == "list":
+            return self._lists.standings(place.target, remote_ids)
+        return self._programs.standings(place.target, place.status, remote_ids)
 
     @classmethod
     def sandbox(cls, *, port: int = 0, seed: Mapping[str, Any] | None = None) -> MarketoSandbox:

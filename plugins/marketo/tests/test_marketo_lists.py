@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.errors import CredentialsError, NoAnswer, RetryLater
+from engine.records import Membership, Standing
 
 ADD = "POST .*lists/"
 
@@ -37,6 +38,23 @@ def test_leads_are_put_in_a_list_as_often_as_one_likes(vendor, sandbox, ids):
     assert [o.status for o in again] == ["updated"] * 3
     assert sandbox.state()["lists"]["1001"] == [int(remote_id) for remote_id in ids]
     assert len(sandbox.calls(ADD)) == 2
+
+
+def test_who_is_in_a_list_is_read_in_one_call_and_nobody_is_put_in(vendor, sandbox, ids):
+    vendor.add_to_list("1001", ids[:2])
+    before = len(sandbox.calls())
+    place = Membership("1001", kind="list")
+    assert vendor.standings(place, [*ids, "987654", "x"]) == {ids[0]: Standing(), ids[1]: Standing()}
+    assert [call["request"] for call in sandbox.calls()[before:]] == ["GET /rest/v1/lists/1001/leads/ismember.json"]
+    assert vendor.standings(Membership("999", kind="list"), ids) == {}
+    many = [str(number) for number in range(10**15, 10**15 + 300)]
+    assert set(vendor.standings(place, [*many, ids[0]][-300:])) == {ids[0]}
+
+
+def test_an_answer_that_does_not_say_who_is_in_a_list_is_no_answer(vendor, sandbox, ids):
+    sandbox.add_fault(match="ismember", **answer(None))
+    with pytest.raises(RetryLater):
+        vendor.standings(Membership("1001", kind="list"), ids)
 
 
 def test_a_lead_that_the_list_cannot_take_fails_alone(vendor, sandbox, ids):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.errors import NoAnswer, RetryLater, VendorUnavailable
-from engine.records import Member
+from engine.records import Member, Membership, Standing
 
 STATUS = "members/status.json"
 DATA = r"POST .*members\.json"
@@ -34,6 +34,35 @@ def test_a_status_moves_forward_only(vendor, sandbox, ids):
         int(ids[1]): "Engaged",
         int(ids[2]): "Engaged",
     }
+
+
+def test_members_are_read_with_their_status_and_whether_it_is_late_enough(vendor, sandbox, ids):
+    vendor.enroll("1107", "Registered", people(ids[:1]))
+    vendor.enroll("1107", "Engaged", people(ids[1:2]))
+    before = len(sandbox.calls())
+
+    def standings(status):
+        return vendor.standings(Membership("1107", status), [*ids, "987654", "x"])
+
+    assert standings("Registered") == {ids[0]: Standing("Registered"), ids[1]: Standing("Engaged")}
+    assert standings("Engaged")[ids[0]] == Standing("Registered", reached=False)
+    assert not any(each.reached for each in standings("Keynote Speaker").values())
+    assert all(call["request"].startswith("GET ") for call in sandbox.calls()[before:])
+    assert vendor.standings(Membership("999", "Registered"), ids) == {}
+
+
+def test_members_are_read_page_after_page_and_nothing_is_guessed(vendor, sandbox, ids):
+    place = Membership("1107", "Registered")
+    vendor.enroll("1107", "Registered", people(ids))
+    rows = [{"leadId": int(remote_id), "statusName": "Registered"} for remote_id in ids]
+    for answer in ({"result": rows[:2], "nextPageToken": "next"}, {"result": rows[2:]}):
+        sandbox.add_fault(
+            match=r"GET .*members\.json", status=200, body={"requestId": "1#1", "success": True, **answer}
+        )
+    assert set(vendor.standings(place, ids)) == set(ids)
+    sandbox.add_fault(match=r"GET .*members\.json", status=200, body={"requestId": "1#1", "success": True, "result": 7})
+    with pytest.raises(RetryLater):
+        vendor.standings(place, ids)
 
 
 def test_a_lead_that_is_gone_fails_alone(vendor, ids):

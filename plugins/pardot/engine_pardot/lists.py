@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from engine.adapters import Context
-from engine.records import Outcome
+from engine.records import Outcome, Standing
 from engine_pardot.client import Client
 from engine_pardot.codes import MEMBERSHIPS
 from engine_pardot.errors import Fault, not_sent, record_outcome
@@ -44,6 +44,19 @@ class Lists:
             problem = f"a list id is a whole number, not {list_id!r}"
             return [not_sent("CAMPAIGN_NOT_WRITABLE", problem, MEMBERSHIPS)] * len(remote_ids)
         return [replace(self._add(list_id, remote_id), remote_id=remote_id) for remote_id in remote_ids]
+
+    def standings(self, list_id: str, remote_ids: Sequence[str]) -> Mapping[str, Standing]:
+        """Return those of the prospects who are on a list, one call each; who has opted out of it is on it still.
+
+        Raises RetryLater, CredentialsError, VendorUnavailable.
+        """
+        asked = [remote_id for remote_id in remote_ids if is_id(remote_id)] if is_id(list_id) else []
+        return {remote_id: Standing() for remote_id in asked if self._is_on(list_id, remote_id)}
+
+    def _is_on(self, list_id: str, remote_id: str) -> bool:
+        params = {"fields": "id,isDeleted", "listId": list_id, "prospectId": remote_id, "limit": "1"}
+        found = self._client.find(MEMBERSHIPS, params).data.get("values") or ()
+        return any(not row.get("isDeleted") for row in found)
 
     def _add(self, list_id: str, remote_id: str) -> Outcome:
         if not is_id(remote_id):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from engine.adapters import Bulk, Config, Context, Examined, Vendor
 from engine.codes import VendorCode
 from engine.limits import Limits
-from engine.records import Delivery, Field, Found, Outcome
+from engine.records import Delivery, Field, Found, Membership, Outcome, Standing
 from engine_pardot.bulk import BulkImport
 from engine_pardot.campaigns import CAMPAIGN, campaign_ids
 from engine_pardot.client import Client
@@ -101,6 +101,9 @@ class PardotVendor(Vendor):
 
     def add_to_list(self, list_id: str, remote_ids: Sequence[str]) -> Sequence[Outcome]:
         return self._lists.add(list_id, remote_ids)
+
+    def standings(self, place: Membership, remote_ids: Sequence[str]) -> Mapping[str, Standing]:
+        return self._lists.standings(place.target, remote_ids) if place.kind == "list" else {}
 
     @classmethod
     def sandbox(cls, *, port: int = 0, seed: Mapping[str, Any] | None = None) -> PardotSandbox:

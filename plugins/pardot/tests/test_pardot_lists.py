@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from engine.errors import NoAnswer, NotTaken
+from engine.records import Membership, Standing
 
 VISITORS, DYNAMIC = "233086", "233090"
 MEMBERSHIPS = "list-memberships"
@@ -41,6 +42,17 @@ def test_an_opt_out_of_a_list_is_never_touched(sandboxes: Any, vendors: Any) -> 
     assert vendors(sandbox).add_to_list(VISITORS, ["10"])[0].status == "satisfied"
     assert sandbox.state()["memberships"][0]["optedOut"] is True
     assert "optedOut" not in json.loads(sandbox.calls(MEMBERSHIPS)[0]["body"])
+
+
+def test_who_is_on_a_list_is_read_one_by_one_with_those_who_have_opted_out_of_it(sandboxes: Any, vendors: Any) -> None:
+    sandbox = sandboxes(
+        prospects=[{"id": 10, "email": "ana@example.com"}, {"id": 12, "email": "bo@example.com"}],
+        memberships=[{"listId": int(VISITORS), "prospectId": 10, "optedOut": True}],
+    )
+    vendor = vendors(sandbox)
+    assert vendor.standings(Membership(VISITORS, kind="list"), ["10", "12", "99", "x"]) == {"10": Standing()}
+    assert [call["request"] for call in sandbox.calls(MEMBERSHIPS)] == [f"GET /api/v5/objects/{MEMBERSHIPS}"] * 3
+    assert vendor.standings(Membership("7", kind="list"), ["10"]) == {}
 
 
 def test_several_prospects_get_one_call_and_one_outcome_each(sandbox: Any, vendor: Any, ana: str) -> None:
