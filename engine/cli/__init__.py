@@ -21,7 +21,7 @@ def cli() -> None:
 
 def build_cli() -> click.Group:
     """The command line with the subcommands of the core and of every plugin."""
-    from engine.cli import author, check, connection, enrich, explain, operate, plan, reconcile, test
+    from engine.cli import author, check, connection, convert, enrich, explain, init, operate, plan, reconcile, test
 
     for command in (
         operate.run,
@@ -33,6 +33,8 @@ def build_cli() -> click.Group:
         explain.explain,
         connection.doctor,
         connection.fields,
+        init.init,
+        convert.convert,
         check.check,
         test.test,
         author.plugins,
