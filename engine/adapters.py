@@ -277,6 +277,7 @@ class Vendor(Adapter):
     can be written on creation only. `shares_keys`: several records may have one key, and a write by it chooses; what
     was decided by a record that was read is then written to that one, by the first `named` key. `codes`: the vendor's
     error codes and what each becomes, for people. `has_programs`, `has_lists`: what leads can be put in.
+    `usual_fields`: the vendor's own field by lead field, as most mappings have them; a first spec is made of them.
     """
 
     keys: ClassVar[tuple[str, ...]]
@@ -289,6 +290,7 @@ class Vendor(Adapter):
     codes: ClassVar[Sequence[VendorCode]] = ()
     has_programs: ClassVar[bool] = False
     has_lists: ClassVar[bool] = False
+    usual_fields: ClassVar[Mapping[str, str]] = {}
     #: Seconds for which a write by key may not find a record that was just created, and would create it again.
     search_lag: float = 0.0
     #: Seconds after which an unanswered write can no longer take effect and may be looked up.

@@ -23,7 +23,7 @@ from engine.specs import Integration, QualifierColumn, SpecErrors
 from engine.waterfalls import rehearsed
 
 #: Folders that hold no specs of one's own.
-_LEFT_OUT = frozenset({"node_modules", "__snapshots__", "__pycache__", "venv"})
+_LEFT_OUT = frozenset({"node_modules", "__samples__", "__snapshots__", "__pycache__", "venv"})
 _ENDINGS = frozenset({".yaml", ".yml", ".json"})
 #: A file that cannot be read is shown where a line of it looks like one of a spec.
 _LIKE_A_SPEC = re.compile(r"(?m)^(version|destination|mapping|matching|enrichment)\s*:")

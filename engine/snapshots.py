@@ -12,7 +12,8 @@ from engine.codes import OWNERS, code
 from engine.records import Failure, Write
 from engine.trial import Trial
 
-FOLDER = "__snapshots__"
+#: Not syrupy's own folder, whose other users would take these files for theirs, and the other way round.
+FOLDER = "__samples__"
 #: Keys of which a snapshot has at least those of one set.
 _TELLING = ({"fields", "keys"}, {"failure"})
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")

@@ -24,6 +24,7 @@ from engine.saved_catalog import SavedCatalog
 from engine.state import Store
 from engine.state.moves import Mapped
 
+ROOT = Path(__file__).resolve().parents[1]
 STATE = Path(".engine/state.db")
 #: The people of the pages; the others are invented by number. Lead 17 has failed.
 NAMED = ("ada@example.com", "ada.quill@fernhill.example", "ada.quillfeather@brightloom.example")
@@ -113,6 +114,7 @@ class Workspace:
                 address = NAMED[number] if number < len(NAMED) else f"guest{number}@loomworks.example"
                 name = "Ada" if number < len(NAMED) else "Guest"
                 rows.writerow([name, f"Quill {number}", "Loomworks", address, "", "Hot", "Expo 2026"])
+        shutil.copy(ROOT / "specs/tutorial/expo-export.csv", folder)
         (folder / "my-leads.csv").write_text((folder / "leads.csv").read_text("utf-8"), "utf-8")
 
     def run(self, environment: Mapping[str, str], patch: pytest.MonkeyPatch) -> None:

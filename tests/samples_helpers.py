@@ -119,7 +119,7 @@ class Workshop:
         """The content of all snapshots by their paths."""
         return {
             str(path.relative_to(self.folder)): path.read_bytes()
-            for path in sorted(self.folder.glob("**/__snapshots__/**/*"))
+            for path in sorted(self.folder.glob("**/__samples__/**/*"))
             if path.is_file()
         }
 

@@ -60,8 +60,8 @@ def test_what_was_accepted_passes_and_is_not_written_again(accepted: Workshop) -
 
 def test_a_snapshot_reads_well(accepted: Workshop) -> None:
     kept = accepted.snapshots()
-    assert list(kept) == ["__snapshots__/expo/as-a-row.json", "__snapshots__/expo/complete.json"]
-    text = kept["__snapshots__/expo/complete.json"].decode()
+    assert list(kept) == ["__samples__/expo/as-a-row.json", "__samples__/expo/complete.json"]
+    text = kept["__samples__/expo/complete.json"].decode()
     assert text.endswith("}\n")
     assert json.loads(text) == {
         "fields": {"email": "ada@fernhill.example", "eventScore": 1, "firstName": "Ada", "lastName": "Quill",
@@ -73,7 +73,7 @@ def test_a_snapshot_reads_well(accepted: Workshop) -> None:
         "normalized": {"email": {"before": "Ada@fernhill.example", "after": "ada@fernhill.example"},
                        "first_name": {"before": "ADA", "after": "Ada"}},
     }  # fmt: skip
-    row = kept["__snapshots__/expo/as-a-row.json"].decode()
+    row = kept["__samples__/expo/as-a-row.json"].decode()
     assert '    "firstName": "Zoë",\n    "lastName": "Łuczak",\n    "leadType": "B",\n    "title": null\n' in row
 
 
@@ -105,27 +105,27 @@ def test_a_snapshot_without_a_sample_is_reported_and_deleted_on_request(accepted
     accepted.change("expo.samples.yaml", "  as-a-row:", "  renamed:")
     ended = accepted.test()
     assert ended.code == 1
-    assert "stale    __snapshots__/expo/as-a-row.json" in ended.out
+    assert "stale    __samples__/expo/as-a-row.json" in ended.out
     updated = accepted.test("--update")
     assert updated.code == 0
-    assert "deleted  __snapshots__/expo/as-a-row.json" in updated.out
-    assert list(accepted.snapshots()) == ["__snapshots__/expo/complete.json", "__snapshots__/expo/renamed.json"]
+    assert "deleted  __samples__/expo/as-a-row.json" in updated.out
+    assert list(accepted.snapshots()) == ["__samples__/expo/complete.json", "__samples__/expo/renamed.json"]
 
 
 def test_the_snapshots_of_a_spec_that_is_gone_are_stale_and_those_of_other_tests_are_left_alone(
     accepted: Workshop,
 ) -> None:
     accepted.write("test_other.py", "")
-    accepted.write("__snapshots__/test_other/x.json", '{"fields": {}, "keys": []}')
-    accepted.write("__snapshots__/gone/notes.json", "{}")
-    accepted.write("__snapshots__/gone/complete.json", '{"failure": {"code": "UNKNOWN"}}')
+    accepted.write("__samples__/test_other/x.json", '{"fields": {}, "keys": []}')
+    accepted.write("__samples__/gone/notes.json", "{}")
+    accepted.write("__samples__/gone/complete.json", '{"failure": {"code": "UNKNOWN"}}')
     ended = accepted.test("--update", "--json")
-    assert ended.json["deleted"] == ["__snapshots__/gone/complete.json"]
-    assert "__snapshots__/test_other/x.json" in accepted.snapshots()
+    assert ended.json["deleted"] == ["__samples__/gone/complete.json"]
+    assert "__samples__/test_other/x.json" in accepted.snapshots()
 
 
 def test_a_snapshot_that_is_no_json_has_changed(accepted: Workshop) -> None:
-    accepted.write("__snapshots__/expo/complete.json", "<<<<<<< HEAD\n{}\n")
+    accepted.write("__samples__/expo/complete.json", "<<<<<<< HEAD\n{}\n")
     ended = accepted.test()
     assert ended.code == 1
     assert "the recorded snapshot is no JSON" in ended.out
@@ -235,7 +235,7 @@ def test_a_wrong_sample_hides_no_other(shop: Workshop) -> None:
     shop.change("expo.samples.yaml", "Surname: Łuczak", "Surnme: Łuczak")
     ended = shop.test("--update")
     assert ended.code == 2
-    assert list(shop.snapshots()) == ["__snapshots__/expo/complete.json"]
+    assert list(shop.snapshots()) == ["__samples__/expo/complete.json"]
     assert "Did you mean 'Surname'?" in ended.err
 
 
@@ -270,7 +270,7 @@ def test_samples_of_a_mapping_are_tried_with_each_integration_that_uses_it(shop:
         specs = {Path(each["spec"]).name for each in shop.test(*paths, "--json").json["results"]}
         assert specs == {"expo.yaml", "summit.yaml"}, paths
     shop.test("--update")
-    assert list(shop.snapshots()) == ["__snapshots__/expo/Bo.json", "us/__snapshots__/summit/Bo.json"]
+    assert list(shop.snapshots()) == ["__samples__/expo/Bo.json", "us/__samples__/summit/Bo.json"]
 
 
 def test_a_mapping_that_no_integration_uses_cannot_be_tried_and_that_is_said(shop: Workshop) -> None:
@@ -308,7 +308,7 @@ def test_specs_that_would_share_their_snapshots_are_refused(shop: Workshop) -> N
 
 
 def test_hidden_folders_and_those_of_packages_are_left_out(shop: Workshop) -> None:
-    for folder in (".venv", ".git", "node_modules", "__snapshots__"):
+    for folder in (".venv", ".git", "node_modules", "__samples__"):
         shop.write(f"{folder}/lone.samples.yaml", "version: 1\nsamples:\n  Bo: {lead: {first_name: Bo}}\n")
     assert shop.test().code == 1
 
@@ -322,7 +322,7 @@ def test_what_is_wrong_with_one_spec_hides_nothing_of_the_others(shop: Workshop)
     assert "broken.yaml:4:3: error: there is no source called 'cvs'  [unknown-adapter]" in ended.err
     assert "torn.yaml:" in ended.err
     assert "written  complete" in ended.out
-    assert list(shop.snapshots()) == ["__snapshots__/expo/as-a-row.json", "__snapshots__/expo/complete.json"]
+    assert list(shop.snapshots()) == ["__samples__/expo/as-a-row.json", "__samples__/expo/complete.json"]
 
 
 def test_nothing_to_try_is_an_error_that_says_how_to_begin(shop: Workshop) -> None:
@@ -425,6 +425,6 @@ def test_json_says_all_of_it(shop: Workshop) -> None:
     assert (first["name"], first["result"], first["snapshot"]) == (
         "complete",
         "new",
-        "__snapshots__/expo/complete.json",
+        "__samples__/expo/complete.json",
     )
     assert '+ fields.leadType: "A"' in first["lines"]

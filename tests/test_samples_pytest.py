@@ -61,7 +61,7 @@ def test_samples_are_items_with_names_that_read_well(shop: Workshop, ran: Ran) -
 def test_pytest_and_the_command_accept_the_same_bytes(shop: Workshop, ran: Ran) -> None:
     ran("--snapshot-update").assert_outcomes(passed=2)
     by_pytest = shop.snapshots()
-    assert list(by_pytest) == ["__snapshots__/expo/as-a-row.json", "__snapshots__/expo/complete.json"]
+    assert list(by_pytest) == ["__samples__/expo/as-a-row.json", "__samples__/expo/complete.json"]
     assert shop.test().code == 0
     for path in by_pytest:
         (shop.folder / path).unlink()
@@ -91,8 +91,8 @@ def test_a_snapshot_without_a_sample_is_unused(shop: Workshop, ran: Ran) -> None
     result = ran()
     result.stdout.fnmatch_lines(["*1 snapshot unused."])
     assert result.ret != 0
-    ran("--snapshot-update").stdout.fnmatch_lines(["Deleted expo.other (__snapshots__/expo/other.json)"])
-    assert kept.keys() - shop.snapshots().keys() == {"__snapshots__/expo/other.json"}
+    ran("--snapshot-update").stdout.fnmatch_lines(["Deleted expo.other (__samples__/expo/other.json)"])
+    assert kept.keys() - shop.snapshots().keys() == {"__samples__/expo/other.json"}
 
 
 def test_to_accept_some_samples_leaves_the_snapshots_of_the_others(shop: Workshop, ran: Ran) -> None:
@@ -153,7 +153,26 @@ def test_a_project_can_do_without(shop: Workshop, pytester: pytest.Pytester, ran
 
 def test_a_process_of_its_own_tries_the_samples_in_workers(shop: Workshop, pytester: pytest.Pytester) -> None:
     shop.test("--update")
-    shop.write("__snapshots__/expo/old.json", '{"failure": {"code": "UNKNOWN"}}')
+    shop.write("__samples__/expo/old.json", '{"failure": {"code": "UNKNOWN"}}')
     result = pytester.runpytest_subprocess("-n", "1")
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(["2 snapshots passed. 1 snapshot unused."])
+
+
+def test_other_snapshots_of_the_project_are_not_mistaken_for_those_of_samples(
+    shop: Workshop, pytester: pytest.Pytester, ran: Ran
+) -> None:
+    shop.test("--update")
+    pytester.makepyfile(
+        test_other="""
+        from syrupy.extensions.json import JSONSnapshotExtension
+
+        def test_answer(snapshot):
+            assert {"a": 1} == snapshot.use_extension(JSONSnapshotExtension)
+        """
+    )
+    ran("--snapshot-update").assert_outcomes(passed=3)
+    result = ran()
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["3 snapshots passed."])
+    result.stdout.no_fnmatch_line("*unused*")

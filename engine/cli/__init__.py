@@ -21,7 +21,21 @@ def cli() -> None:
 
 def build_cli() -> click.Group:
     """The command line with the subcommands of the core and of every plugin."""
-    from engine.cli import author, check, connection, enrich, erase, explain, operate, plan, reconcile, test, verify
+    from engine.cli import (
+        author,
+        check,
+        connection,
+        convert,
+        enrich,
+        erase,
+        explain,
+        init,
+        operate,
+        plan,
+        reconcile,
+        test,
+        verify,
+    )
 
     for command in (
         operate.run,
@@ -35,6 +49,8 @@ def build_cli() -> click.Group:
         explain.explain,
         connection.doctor,
         connection.fields,
+        init.init,
+        convert.convert,
         check.check,
         test.test,
         author.plugins,

@@ -30,7 +30,7 @@ def test(paths: tuple[Path, ...], update: bool, as_json: bool) -> None:
     """Try the sample leads of the specs at each PATH, and compare with what was accepted before. Nothing is sent.
 
     PATH is a spec, a samples file, or a folder; without it, the current folder. The samples of `expo.yaml` stand in
-    `expo.samples.yaml` beside it; what was accepted is in `__snapshots__`. The `tests` of a spec are tried, too. The
+    `expo.samples.yaml` beside it; what was accepted is in `__samples__`. The `tests` of a spec are tried, too. The
     vendor is known from the saved catalog that `destination.catalog` names. Exit code: 0 all is as accepted and
     expected, 1 something differs, 2 a spec or a sample is wrong.
     """

@@ -9,13 +9,17 @@ from syrupy.extensions.single_file import SingleFileSnapshotExtension
 from syrupy.location import PyTestLocation
 from syrupy.types import SnapshotIndex
 
-from engine.snapshots import file_name
+from engine.snapshots import FOLDER, file_name
 
 
 class SampleSnapshots(SingleFileSnapshotExtension):
-    """`__snapshots__/SPEC/SAMPLE.json` beside the integration, as bytes. To syrupy its name is `SPEC.SAMPLE`."""
+    """`__samples__/SPEC/SAMPLE.json` beside the integration, as bytes. To syrupy its name is `SPEC.SAMPLE`."""
 
     file_extension = "json"
+
+    @classmethod
+    def dirname(cls, *, test_location: PyTestLocation) -> str:
+        return str(Path(test_location.filepath).parent / FOLDER / test_location.basename)
 
     @classmethod
     def get_file_basename(cls, *, test_location: PyTestLocation, index: SnapshotIndex) -> str:

@@ -47,6 +47,16 @@ _COMPANY_FIELDS = frozenset((
 ))  # fmt: skip
 _COMPANY_NOTE = "company field: kept with the lead's company; Adobe's pages say Sync Leads does not take it"
 
+#: The standard field that most mappings write a lead field to.
+USUAL: Mapping[str, str] = {
+    "email": "email", "first_name": "firstName", "last_name": "lastName", "middle_name": "middleName",
+    "salutation": "salutation", "company": "company", "job_title": "title", "department": "department",
+    "phone": "phone", "mobile_phone": "mobilePhone", "company_phone": "mainPhone", "address": "address", "city": "city",
+    "state": "state", "postal_code": "postalCode", "country": "country", "website": "website", "industry": "industry",
+    "company_size": "numberOfEmployees", "company_revenue": "annualRevenue", "event": "leadSource",
+    "notes": "mktoPersonNotes",
+}  # fmt: skip
+
 _Row = Mapping[str, Any]
 
 

@@ -14,7 +14,7 @@ from engine_marketo.client import Client
 from engine_marketo.codes import CODES
 from engine_marketo.config import Settings
 from engine_marketo.examine import Examination
-from engine_marketo.fields import describe
+from engine_marketo.fields import USUAL, describe
 from engine_marketo.leads import LeadWriter
 from engine_marketo.lists import Lists
 from engine_marketo.lookup import LeadReader, askable
@@ -41,6 +41,7 @@ class MarketoVendor(Vendor):
     codes: ClassVar[Sequence[VendorCode]] = CODES
     has_programs: ClassVar[bool] = True
     has_lists: ClassVar[bool] = True
+    usual_fields: ClassVar[Mapping[str, str]] = USUAL
 
     def __init__(self, config: Config, context: Context) -> None:
         super().__init__(config, context)

@@ -55,6 +55,15 @@ _NOTES: dict[str, str] = {
     "isDoNotEmail": "the marketer's choice to send no mail",
 }
 
+#: The standard field that most mappings write a lead field to.
+USUAL: Mapping[str, str] = {
+    "email": "email", "first_name": "firstName", "last_name": "lastName", "salutation": "salutation",
+    "company": "company", "job_title": "jobTitle", "department": "department", "phone": "phone",
+    "address": "addressOne", "city": "city", "state": "state", "postal_code": "zip", "country": "country",
+    "website": "website", "industry": "industry", "company_size": "employees", "company_revenue": "annualRevenue",
+    "event": "source", "notes": "comments",
+}  # fmt: skip
+
 #: Custom field type, in lower case → our type and the length in characters.
 _CUSTOM: dict[str, tuple[str, int | None]] = {
     "text": ("string", _CUSTOM_TEXT),

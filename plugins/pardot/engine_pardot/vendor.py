@@ -16,7 +16,7 @@ from engine_pardot.client import Client
 from engine_pardot.codes import CODES
 from engine_pardot.config import CONFIG_SCHEMA
 from engine_pardot.examine import Examination
-from engine_pardot.fields import STANDARD, CustomFields, without_opt_ins
+from engine_pardot.fields import STANDARD, USUAL, CustomFields, without_opt_ins
 from engine_pardot.lists import Lists
 from engine_pardot.lookup import EMAIL, ID, ProspectReader
 from engine_pardot.prospects import ProspectWriter
@@ -39,6 +39,7 @@ class PardotVendor(Vendor):
     shares_keys: ClassVar[bool] = True
     codes: ClassVar[Sequence[VendorCode]] = CODES
     has_lists: ClassVar[bool] = True
+    usual_fields: ClassVar[Mapping[str, str]] = USUAL
 
     def __init__(self, config: Config, context: Context) -> None:
         super().__init__(config, context)
