@@ -84,10 +84,10 @@ def replacer(values: Mapping[str, Any]) -> Callable[[Any], Any]:
     """A function that gives what a row writes instead of a value: that of the same text, or else of the same but for
     case and white space; a value that stands in none is left as it is.
     """
-    exact = {given: text(instead) for given, instead in values.items()}
+    exact = {given: text(new) for given, new in values.items()}
     folded: dict[str, str] = {}
-    for given, instead in exact.items():
-        folded.setdefault(fold(given), instead)
+    for given, new in exact.items():
+        folded.setdefault(fold(given), new)
 
     def instead(value: Any) -> Any:
         written = text(value)

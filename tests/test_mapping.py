@@ -92,6 +92,24 @@ def test_a_value_that_does_not_fit_fails_the_lead_and_names_the_field(target: st
     assert len(failure.message) < 200
 
 
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [("Norge", {"text": "Norway"}), ("norge ", {"text": "Norway"}), ("NORGE", {"text": "NO"}), ("n/a", {}),
+     ("-", {}), ("Sweden", {"text": "Sweden"}), ("", {}), (["a", "b"], {"text": "c"}), (7, {"text": "seven"})],
+)  # fmt: skip
+def test_what_is_written_instead_of_a_value_which_stays_where_nothing_is(given: Any, written: dict[str, str]) -> None:
+    values = {"Norge": "Norway", "NORGE": "NO", "n/a": "", "-": None, "a;b": "c", "7": "seven"}
+    assert mapped(FieldRow("text", "lead.x", values=values), x=given) == written
+
+
+def test_what_is_written_instead_comes_before_default_type_and_options() -> None:
+    assert mapped(FieldRow("text", "lead.x", values={"?": ""}, default="none"), x="?") == {"text": "none"}
+    assert mapped(FieldRow("int", "lead.x", values={"many": 9, "yes": True}), x="Many") == {"int": 9}
+    assert mapped(FieldRow("pick", "lead.x", values={"first": "A"}), x="first") == {"pick": "A"}
+    assert mapped(FieldRow("text", "lead.x", values={"?": ""}, empty="clear"), x="?") == {"text": None}
+    assert refused(compiled(FieldRow("pick", "lead.x", values={"x": "Z"})).apply(lead(x="x"))).field == "pick"
+
+
 def test_several_bad_values_make_one_failure_that_counts_them() -> None:
     mapping = compiled(FieldRow("int", "lead.x"), FieldRow("date", "lead.x"), FieldRow("email", "lead.x"))
     failure = refused(mapping.apply(lead(x="?")))

@@ -97,6 +97,7 @@ def list_(leads: tuple[str, ...], group: str | None, event: str | None, where: s
         click.echo("next:")
         click.echo(f"  engine reconcile list{where} --group CODE     # the leads of a group")
         click.echo(f"  engine reconcile show{where} LEAD             # everything about one lead")
+        click.echo(f"  engine reconcile fix{where} --group CODE      # changes of the spec that would clear a group")
         click.echo(f"  engine reconcile fix{where} LEAD FIELD=VALUE  # correct a lead by hand, for good")
         click.echo(f"  engine reconcile retry{where} --group CODE    # send a group again, with the spec as it is now")
         click.echo(f"  engine reconcile ignore{where} LEAD           # leave a lead as it is")
