@@ -49,6 +49,7 @@ _PASSING = (
     (re.compile(r"\b20\d\d-\d\d-\d\d(T|\s+)\d\d:\d\d:\d\d"), r"2026-05-12\g<1>09:30:00"),
     (re.compile(r"\b20\d{6}-\d{6}-\d+"), "20260512-093000-1"),
     (re.compile(r"\bdone in [\d.]+ s"), "done in 0.4 s"),
+    (re.compile(r"\b(first|last) 20\d\d-\d\d-\d\d \d\d:\d\d"), r"\1 2026-05-12 09:30"),
 )
 #: How long answers took, behind a share of hits.
 _SECONDS = re.compile(r"(?<=%)( +[\d.]+)( +[\d.]+)")

@@ -121,8 +121,10 @@ def test_several_steps_are_one_change_which_is_tried_before_it_is_written(tmp_pa
 
 
 def test_a_part_in_a_file_of_its_own_is_changed_there(tmp_path: Path) -> None:
-    (tmp_path / "mapping.yaml").write_text("version: 1\nfields:\n  email: lead.email\n  title: lead.job_title\n", "utf-8")
-    (tmp_path / "rules.yaml").write_text("version: 1\nrules:\n  - by: email   # the only one\n    value: lead.email\n", "utf-8")
+    mapping = "version: 1\nfields:\n  email: lead.email\n  title: lead.job_title\n"
+    rules = "version: 1\nrules:\n  - by: email   # the only one\n    value: lead.email\n"
+    (tmp_path / "mapping.yaml").write_text(mapping, "utf-8")
+    (tmp_path / "rules.yaml").write_text(rules, "utf-8")
     integration = spec_at(tmp_path, "mapping: mapping.yaml\nmatching: rules.yaml\n")
     made = change(integration, [Put((*FIELDS, "title", "too_long"), "truncate")])
     assert (made.path.name, len(lines_of(made))) == ("mapping.yaml", 2)

@@ -20,10 +20,10 @@ from engine_marketo.vendor import MarketoVendor
 
 from engine.codes import CODES as FAILURES
 from engine.errors import (
-    CredentialsError,
     EnvironmentFault,
     NoAnswer,
     NotTaken,
+    PermissionDenied,
     RetryLater,
     SpecError,
     VendorUnavailable,
@@ -115,8 +115,8 @@ def test_a_rate_limit_of_a_record_lasts_as_long_as_the_configured_window():
     ("code", "path", "error"),
     [
         ("601", "leads.json", NotTaken),
-        ("603", "leads.json", CredentialsError),
-        ("616", "leads.json", CredentialsError),
+        ("603", "leads.json", PermissionDenied),
+        ("616", "leads.json", PermissionDenied),
         ("607", "leads.json", VendorUnavailable),
         ("1020", "leads.json", VendorUnavailable),
         ("610", "leads.json", SpecError),
