@@ -47,6 +47,8 @@ def test_a_vendor_that_stays_away_makes_leads_fail_in_the_end(bench: Bench) -> N
     spec.write_text(text, "utf-8")
     began = bench.clock.now()
     summary = bench.run()
+    if summary.exit_code == 5:  # tired of the vendor before the lead was given up: the same command goes on
+        summary = bench.run()
     assert bench.failures() == {"ada@fernhill.example": "UNKNOWN_OUTCOME"}, "a server's failure tells nothing"
     assert 100 < bench.clock.now() - began < 900
     assert summary.exit_code == 1
