@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -48,14 +47,12 @@ from engine.cli.report import (
 )
 from engine.cli.selection import confirm, selection_options
 from engine.errors import SpecError
-from engine.planning.compare import Allowed, PlanChanged, differences, guarded
-from engine.planning.records import load as load_plan
 from engine.selection import Selection, selected
 from engine.stages import reconcile as reconciling
 from engine.state import Store
 
 if TYPE_CHECKING:
-    from engine.plugins import Plugins
+    from engine.adapters import Vendor
     from engine.run import Run, Summary
 
 
@@ -83,40 +80,25 @@ def run(integration: Path, source: str | None, state: Path, as_json: bool, quiet
 
     if planned and bulk:
         raise click.UsageError("either --plan or --bulk: a file says nothing of single records")
+    if planned and source == "-":
+        raise click.UsageError("--plan reads the source twice, and standard input can be read once: save it in a file")
     spec, loaded = specs.load(integration), plugin_loader.load()
-    allowed = _as_planned(planned, spec, loaded, state, source) if planned else None
+    guard: Callable[[Vendor], Vendor] | None = None
+    if planned:
+        from engine.planning.hold import guard_of
+
+        guard = guard_of(planned, spec, loaded, state, source)
+        click.echo(f"as planned in {planned}", err=True)
     with Store(state) as store:
         running = Run(spec, store, loaded, path=source, bulk=bulk, wait=wait, by=login())
-        if allowed is not None:
+        if guard is not None:
             running.integration = replace(spec, destination=replace(spec.destination, bulk_from=None))
-            running.guard = partial(guarded, allowed)
+            running.guard = guard
         summary = execute(running, quiet=quiet or as_json)
         again = shlex.join(["engine", "run", str(integration), *([source] if source else []), *["--bulk"] * bulk,
                             *(["--plan", str(planned)] if planned else [])])  # fmt: skip
         report(summary, store, as_json=as_json, again=again)
     sys.exit(summary.exit_code)
-
-
-def _as_planned(planned: Path, spec: specs.Integration, loaded: Plugins, state: Path, source: str | None) -> Allowed:
-    """Plan anew, and see that it comes to the same. Raises PlanChanged with what does not."""
-    from engine.planning.make import make
-
-    saved = load_plan(planned)
-    fresh = make(spec, loaded, state, source)
-    done: set[int] = set()
-    if state.exists():
-        with Store(state, check=False) as store:
-            done = store.plans.cleared(spec.name, [lead.lead for lead in saved.leads])
-    found = differences(saved, fresh, done)
-    if found:
-        shown = "".join(f"\n    {each}" for each in found[:20])
-        more = f"\n    and {len(found) - 20} more" if len(found) > 20 else ""
-        raise PlanChanged(
-            f"{counted(len(found), 'thing')} changed since the plan was made:{shown}{more}",
-            where=str(planned), fix="Nothing was sent. Make a new plan, look at it, and run that.",
-        )  # fmt: skip
-    click.echo(f"as planned in {planned}", err=True)
-    return Allowed(saved)
 
 
 def execute(running: Run, *, quiet: bool) -> Summary:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from engine.cli.progress import RunProgress
 from engine.errors import SpecError
 from engine.files import replace_text
 from engine.filters import text
-from engine.planning.records import Plan, PlannedLead, save
+from engine.planning.records import Plan, PlannedLead, PlannedPlace, save
 
 _COLOURS = {"create": "green", "update": "yellow", "skip": "bright_black", "fail": "red"}
 #: Exit codes of --detailed-exitcode.
@@ -48,16 +49,17 @@ def plan(
     is asked that costs money: answers that were bought before are used, and what may still be filled is named. Nothing
     is written to the vendor or to the state.
     """
-    from engine.planning.make import make
+    from engine.planning.make import STANDARD_INPUT, make
 
+    if target is not None and source == STANDARD_INPUT:
+        raise click.UsageError("a plan of standard input cannot be run later: save it in a file, and plan that")
     loaded, spec = plugin_loader.load(), specs.load(integration)
     with RunProgress(quiet=as_json) as progress:
-        made = make(spec, loaded, state, source, progress=progress)
+        made, _ = make(spec, loaded, state, source, progress=progress)
     if target is not None:
         save(made, target)
-        click.echo(
-            f"saved in {target}: engine run {integration}{f' {source}' if source else ''} --plan {target}", err=True
-        )
+        again = ["engine", "run", str(integration), *([source] if source else []), "--plan", str(target)]
+        click.echo(f"saved in {target}; to do just that: {shlex.join(again)}", err=True)
     if page is not None:
         from engine.planning.page import html
 
@@ -70,7 +72,7 @@ def plan(
         if lead is not None and not shown:
             raise SpecError(f"the plan has no lead {lead!r}", fix="Give its address or key; a lead that a run would not"
                             " touch is not in it.")  # fmt: skip
-        for line in (*summary(made), *_leads(shown, None if details or lead else limit)):
+        for line in (*summary(made), *leads_shown(shown, None if details or lead else limit)):
             click.echo(line)
     if detailed_exitcode:
         sys.exit(SOME_FAIL if made.counts["fail"] else CHANGES if made.alters else 0)
@@ -85,25 +87,30 @@ def summary(made: Plan) -> Iterator[str]:
     counts = made.counts
     yield click.style(f"{made.integration}: what a run would do at {made.account}", bold=True)
     if made.source:
-        yield f"  {counted(made.rows, 'row')} of {made.source}"
+        known = f", {made.known_rows} of them captured before" if made.known_rows else ""
+        yield f"  {counted(made.rows, 'row')} of {made.source}{known}"
     words = ", ".join(click.style(f"{counts[word]} {word}", fg=_COLOURS[word], bold=True) for word in _COLOURS)
     yield f"  {words}"
-    yield f"  {counted(counts['fields'], 'field')} changed, {counted(counts['memberships'], 'membership')} given"
+    yield (f"  {counted(counts['fields'], 'field')} changed, {counted(counts['programs'], 'program membership')} and"
+           f" {counted(counts['lists'], 'list membership')} given")  # fmt: skip
     calls = ", ".join(f"{count} {what}" for what, count in made.calls.items() if count)
     left = f"; {made.left_today:,} left today" if made.left_today is not None else ""
-    yield f"  calls of the vendor: {calls or 'none'}{left}"
+    yield f"  {counted(made.all_calls, 'call')} of the vendor{f' ({calls})' if calls else ''}{left}"
+    if made.too_many_calls:
+        yield click.style("  the day's quota does not suffice: the run stops there, and goes on the next day",
+                          fg="red")  # fmt: skip
     if made.paid:
         amounts = [money(amount, currency) for currency, amount in made.paid["money"].items() if amount]
         cost = f", {' and '.join(amounts)}" if amounts else ""
         most = made.paid["calls"] + made.paid["further"]
         yield f"  paid calls at most: {most}{cost}; {counted(counts['open'], 'lead')} may still be filled in by them"
     if made.waiting:
-        yield f"  {counted(made.waiting, 'lead')} of earlier runs stay failed: engine reconcile list"
+        yield f"  {counted(made.waiting, 'lead')} of earlier runs failed and stay so: engine reconcile list"
     for note in made.notes:
         yield click.style(f"  note: {note}", dim=True)
 
 
-def _leads(leads: Sequence[PlannedLead], limit: int | None) -> Iterator[str]:
+def leads_shown(leads: Sequence[PlannedLead], limit: int | None) -> Iterator[str]:
     """Leads with their changes: those that fail first, those with nothing to change last; some of each kind."""
     groups = [[lead for lead in leads if lead.word == word] for word in ("fail", "create", "update", "skip")]
     groups = [group for group in groups if group]
@@ -121,30 +128,40 @@ def _leads(leads: Sequence[PlannedLead], limit: int | None) -> Iterator[str]:
 
 
 def _lead(lead: PlannedLead) -> Iterator[str]:
-    record = f"record {lead.remote_id}" if lead.remote_id else "a new record" if lead.word == "create" else ""
+    record = "a new record" if lead.word == "create" else f"record {lead.record}" if lead.record else ""
     head = click.style(f"{lead.word:<6}", fg=_COLOURS[lead.word], bold=True)
-    yield f"{head} {lead.key}  {click.style(record, dim=True)}".rstrip()
+    yield f"{head} {lead.key}  {click.style(record, dim=True)}" if record else f"{head} {lead.key}"
     if lead.code:
         yield click.style(f"       {lead.code}: {lead.message}", fg="red")
     width = max((len(change.field) for change in lead.changes), default=0)
     for change in lead.changes:
         if change.old in (None, "", []):
             yield click.style(f"     + {change.field:<{width}}  {_shown(change.new)}", fg="green")
-        elif change.new is None:
+        elif change.new in (None, "", []):
             yield click.style(f"     - {change.field:<{width}}  {_shown(change.old)}", fg="red")
         else:
             changed = f"{_shown(change.old)} → {_shown(change.new)}"
             yield click.style(f"     ~ {change.field:<{width}}  {changed}", fg="yellow")
     for place in lead.places:
-        status = f" as {place.status}" if place.status else ""
-        yield click.style(f"     + {place.kind} {place.target}{status}", fg="green")
+        yield from _place(place)
     if lead.word == "skip":
-        yield click.style("       nothing to change", dim=True)
+        sent = " (it is sent all the same)" if lead.sent else ""
+        yield click.style(f"       nothing to change{sent}", dim=True)
     if lead.open:
         depends = f", and with it {', '.join(lead.depends)}" if lead.depends else ""
         yield click.style(f"     ? providers may still fill {', '.join(lead.open)}{depends}", fg="cyan")
     for notice in lead.notices:
         yield click.style(f"       {notice}", dim=True)
+
+
+def _place(place: PlannedPlace) -> Iterator[str]:
+    where = f"{place.kind} {place.target}"
+    if place.old and not place.kept:
+        yield click.style(f"     ~ {where}  {place.old} → {place.status}", fg="yellow")
+    elif not place.kept:
+        yield click.style(f"     + {where}{f' as {place.status}' if place.status else ''}", fg="green")
+    for name, value in place.data.items():
+        yield click.style(f"     + {where}  {name}: {_shown(value)}", fg="green")
 
 
 def _shown(value: Any) -> str:

@@ -1,146 +1,149 @@
-"""Hold a plan against what is so now: what has changed since, and a guard that lets through what was planned."""
+"""Hold a plan against what is so now: what has changed since it was made."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-import orjson
+from engine.casts import stored_as
+from engine.errors import SpecError
+from engine.filters import text
+from engine.planning.guard import guarded_place
+from engine.planning.records import Change, Plan, PlannedLead, PlannedPlace
 
-from engine.adapters import Vendor
-from engine.errors import AbortRun, SpecError
-from engine.planning.records import Plan, PlannedLead, PlannedPlace
-from engine.records import Delivery, Member, Outcome
+#: Differences that are shown one by one.
+SHOWN = 20
 
 
 class PlanChanged(SpecError):
     """What a run would do is not what was planned; nothing was sent."""
 
 
-def differences(planned: Plan, fresh: Plan, done: set[int]) -> list[str]:
-    """What is otherwise than planned, as people read it. `done`: leads that are at the vendor by now.
+def hold_against(planned: Plan, fresh: Plan, begun: Collection[str], where: str) -> None:
+    """Raise PlanChanged with what is otherwise than planned. `where`: the file with the plan; `begun` as below."""
+    found = differences(planned, fresh, begun)
+    if not found:
+        return
+    shown = "".join(f"\n    {each}" for each in found[:SHOWN])
+    more = f"\n    and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    count = "1 thing has" if len(found) == 1 else f"{len(found)} things have"
+    raise PlanChanged(
+        f"{count} changed since the plan was made:{shown}{more}",
+        where=where, fix="Nothing was sent. Make a new plan, look at it, and run that.",
+    )  # fmt: skip
 
-    A lead that providers may still fill in is compared in nothing but its being there.
+
+def differences(planned: Plan, fresh: Plan, begun: Collection[str]) -> list[str]:
+    """What is otherwise than planned, as people read it.
+
+    begun: the leads that were sent since, or may have been: what is left of them must have been planned. A lead that
+    providers may still fill in is compared in nothing but its being there.
     """
-    found = []
-    if planned.integration != fresh.integration or planned.account != fresh.account:
+    if (planned.integration, planned.account) != (fresh.integration, fresh.account):
         return [f"the plan is for {planned.integration} at {planned.account}, and this is {fresh.integration} at"
                 f" {fresh.account}"]  # fmt: skip
+    found = []
     if planned.spec_digest != fresh.spec_digest:
         found.append("the spec has changed")
-    if planned.source_digest != fresh.source_digest or planned.source != fresh.source:
-        found.append(f"the source has changed ({planned.source} was planned, {fresh.source} is read)")
+    if (planned.source, planned.source_digest) != (fresh.source, fresh.source_digest):
+        found.append("the source has changed" if planned.source == fresh.source
+                     else f"another source: {planned.source} was planned, and this is {fresh.source}")  # fmt: skip
     before = {lead.key: lead for lead in planned.leads}
     after = {lead.key: lead for lead in fresh.leads}
     for key, lead in before.items():
         now = after.get(key)
         if now is None:
-            if lead.lead not in done and lead.word != "fail" and lead.sent:
+            if key not in begun and (lead.sent or lead.alters):
                 found.append(f"{key}: nothing would be done any more")
         elif not (lead.open or now.open):
-            found += [f"{key}: {text}" for text in _lead(lead, now)]
-    found += [f"{key}: was not planned" for key, lead in after.items() if key not in before and lead.alters]
+            found += [f"{key}: {what}" for what in (_left if key in begun else _strictly)(lead, now)]
+    for key, lead in after.items():
+        if key not in before and (lead.alters or lead.word == "fail"):
+            found.append(f"{key}: was not planned, and now it is {_act(lead)}")
     return found
 
 
-def _lead(planned: PlannedLead, now: PlannedLead) -> Iterator[str]:
-    left = {_place(each) for each in now.places} <= {_place(each) for each in planned.places}
-    if now.word in ("skip", "update") and not now.changes and left:
-        return  # what was planned is so by now, or was never to be changed
-    if planned.word != now.word:
-        yield f"{_act(planned)} was planned, and now it is {_act(now)}"
+def _strictly(planned: PlannedLead, now: PlannedLead) -> Iterator[str]:
+    """What differs; what the vendor holds by now as it was planned is in order."""
+    if "fail" in (planned.word, now.word):
+        if (planned.word, planned.code) != (now.word, now.code):
+            yield _other_act(planned, now)
         return
-    if planned.remote_id != now.remote_id:
-        yield f"record {planned.remote_id} was to be written, and now it is {now.remote_id}"
-    was = {change.field: change for change in planned.changes}
-    will = {change.field: change for change in now.changes}
-    for name in dict.fromkeys([*was, *will]):
-        if name not in will:
-            yield f"{name} holds {_shown(was[name].new)} by now" if planned.word != "create" else f"{name} is left out"
-        elif name not in was:
-            yield f"{name} is {_shown(will[name].old)} at the vendor, and would become {_shown(will[name].new)}"
-        elif _same(was[name].old, will[name].old) and _same(was[name].new, will[name].new):
-            continue
-        else:
-            yield (f"{name}: {_shown(was[name].old)} → {_shown(was[name].new)} was planned,"
-                   f" now {_shown(will[name].old)} → {_shown(will[name].new)}")  # fmt: skip
-    if {_place(each) for each in planned.places} != {_place(each) for each in now.places}:
+    if (planned.word == "create") != (now.word == "create") and now.changes:
+        yield _other_act(planned, now)
+        return
+    if "create" not in (planned.word, now.word) and planned.record != now.record:
+        yield f"record {planned.record} was to be written, and now it is {now.record}"
+    yield from _fields(_by_name(planned.changes), planned.unchanged, _by_name(now.changes), now.unchanged)
+    places, left = {_place(each): each for each in planned.places}, {_place(each): each for each in now.places}
+    if places.keys() != left.keys():
+        yield "other memberships than planned"
+    for place in places.keys() & left.keys():
+        before, held = places[place], left[place]
+        if before.old != held.old and not held.kept:
+            yield (f"{held.kind} {held.target}: the status {_shown(before.old)} was there,"
+                   f" and now it is {_shown(held.old)}")  # fmt: skip
+
+
+def _fields(
+    was: Mapping[str, Change], so: Mapping[str, Any], will: Mapping[str, Change], so_now: Mapping[str, Any]
+) -> Iterator[str]:
+    """Compare what changes, and what is sent and is so already, by field."""
+    for name, change in was.items():
+        now = will.get(name)
+        if now is None:
+            if name not in so_now or not _same(so_now[name], change.new):
+                yield f"{name} was to become {_shown(change.new)}, and is no longer written"
+        elif not _same(now.new, change.new):
+            yield f"{name} was to become {_shown(change.new)}, and now {_shown(now.new)}"
+        elif not _same(now.old, change.old):
+            yield (f"{name} was to change from {_shown(change.old)} to {_shown(change.new)}, and now it is"
+                   f" {_shown(now.old)}")  # fmt: skip
+    for name, now in will.items():
+        if name not in was:
+            yield f"{name} was to stay as it is, and now {_shown(now.old)} would become {_shown(now.new)}"
+    for name in so:
+        if name not in so_now and name not in will:
+            yield f"{name} is no longer written"
+
+
+def _left(planned: PlannedLead, now: PlannedLead) -> Iterator[str]:
+    """What is to be done with a lead that was begun on, and was not planned."""
+    if now.word == "fail":
+        if planned.code != now.code:
+            yield _other_act(planned, now)
+        return
+    was = _by_name(planned.changes)
+    for change in now.changes:
+        if change.field not in was or not _same(was[change.field].new, change.new):
+            yield f"{change.field} would become {_shown(change.new)}, which was not planned"
+    if not {_place(each) for each in now.places} <= {_place(each) for each in planned.places}:
         yield "other memberships than planned"
 
 
+def _other_act(planned: PlannedLead, now: PlannedLead) -> str:
+    return f"{_act(planned)} was planned, and now it is {_act(now)}"
+
+
 def _act(lead: PlannedLead) -> str:
-    return f"{lead.word} ({lead.code})" if lead.code else lead.word
+    what = lead.code or ("" if lead.word == "create" else f"record {lead.record}" if lead.record else "")
+    return f"{lead.word} ({what})" if what else lead.word
+
+
+def _by_name(changes: Sequence[Change]) -> dict[str, Change]:
+    return {change.field: change for change in changes}
 
 
 def _shown(value: Any) -> str:
-    return "nothing" if value in (None, "") else repr(value)
+    return "nothing" if value in (None, "", []) else repr(value if isinstance(value, list) else text(value))
 
 
 def _same(one: Any, other: Any) -> bool:
-    return one == other or (one in (None, "") and other in (None, ""))
+    """Whether two values are the same, one of which may have been saved and read again."""
+    return one == other or (one in (None, "", []) and other in (None, "", [])) or (
+        one not in (None, "") and other not in (None, "") and stored_as(one, other)
+    )  # fmt: skip
 
 
-def _place(place: PlannedPlace) -> tuple[str, str, str, bytes]:
-    return place.kind, place.target, place.status, orjson.dumps(dict(place.data), option=orjson.OPT_SORT_KEYS)
-
-
-class Allowed:
-    """What a plan allows to be sent."""
-
-    def __init__(self, plan: Plan) -> None:
-        self.exempt = {lead.lead for lead in plan.leads if lead.open}
-        self._sendings = {
-            (lead.by, lead.value): {change.field: change.new for change in lead.changes}
-            for lead in plan.leads if lead.by
-        }  # fmt: skip
-        self._all = {(lead.by, lead.value): lead for lead in plan.leads if lead.by}
-        self._places = {(place.target, place.status) for lead in plan.leads for place in lead.places}
-
-    def refuse(self, deliveries: Sequence[Delivery], sent: Sequence[Mapping[str, Any]]) -> None:
-        """Raise PlanChanged where one of the deliveries, with what it leaves, is not in the plan."""
-        for delivery, values in zip(deliveries, sent, strict=True):
-            decision = delivery.decision
-            if delivery.lead_id in self.exempt:
-                continue
-            lead = self._all.get((decision.by, decision.value))
-            if lead is None:
-                self._raise(f"the lead {decision.value} would be written by {decision.by}")
-            wanted = self._sendings[decision.by, decision.value]
-            wrong = [name for name, new in wanted.items() if name in values and not _same(values[name], new)]
-            if wrong:
-                self._raise(f"{decision.value}: {wrong[0]} would become {_shown(values[wrong[0]])}")
-
-    def refuse_place(self, target: str, status: str) -> None:
-        """Raise PlanChanged where no lead of the plan gets this place."""
-        if (target, status) not in self._places and not self.exempt:
-            self._raise(f"leads would be put in {target}{f' as {status}' if status else ''}")
-
-    @staticmethod
-    def _raise(what: str) -> None:
-        raise AbortRun(
-            f"this was not planned: {what}",
-            why="something has changed since the plan was made; nothing of this call was sent",
-            fix="Make a new plan, and run it.",
-        )
-
-
-def guarded(allowed: Allowed, vendor: Vendor) -> Vendor:
-    """Let the vendor write nothing that the plan does not hold."""
-    sync, enroll, add_to_list = vendor.sync, vendor.enroll, vendor.add_to_list
-
-    def guarded_sync(deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
-        allowed.refuse(deliveries, [vendor.foreseen(each, created=False) for each in deliveries])
-        return sync(deliveries)
-
-    def guarded_enroll(program_id: str, status: str, members: Sequence[Member]) -> Sequence[Outcome]:
-        allowed.refuse_place(program_id, status)
-        return enroll(program_id, status, members)
-
-    def guarded_add(list_id: str, remote_ids: Sequence[str]) -> Sequence[Outcome]:
-        allowed.refuse_place(list_id, "")
-        return add_to_list(list_id, remote_ids)
-
-    vendor.sync = guarded_sync  # type: ignore[method-assign]
-    vendor.enroll = guarded_enroll  # type: ignore[method-assign]
-    vendor.add_to_list = guarded_add  # type: ignore[method-assign]
-    return vendor
+def _place(place: PlannedPlace) -> tuple[str, Any]:
+    return place.kind, guarded_place("", place.target, place.status, place.data)

@@ -10,7 +10,8 @@ from jinja2 import Environment
 from engine.filters import text
 from engine.planning.records import WORDS, Plan
 
-TITLES = {"create": "Created", "update": "Updated", "skip": "Nothing to change", "fail": "Would fail"}
+TITLES = {"create": "Would be created", "update": "Would be updated", "skip": "Nothing to change",
+          "fail": "Would fail"}  # fmt: skip
 
 
 def html(plan: Plan) -> str:
@@ -18,11 +19,18 @@ def html(plan: Plan) -> str:
     source = files("engine.planning").joinpath("templates/plan.html").read_text("utf-8")
     template = Environment(autoescape=True, trim_blocks=True).from_string(source)
     groups = [(word, [lead for lead in plan.leads if lead.word == word]) for word in ("fail", *WORDS[:3])]
+    paid = " and ".join(
+        f"{amount:,.2f} {currency}" for currency, amount in plan.paid.get("money", {}).items() if amount
+    )
     return template.render(
-        plan=plan, counts=plan.counts, calls=sum(plan.calls.values()), titles=TITLES, shown=_shown,
+        plan=plan, counts=plan.counts, titles=TITLES, shown=_shown, blank=_blank, paid=paid,
         groups=[(word, leads) for word, leads in groups if leads],
     )  # fmt: skip
 
 
+def _blank(value: Any) -> bool:
+    return value in (None, "", [])
+
+
 def _shown(value: Any) -> str:
-    return "(empty)" if value in (None, "", []) else text(value)
+    return "(empty)" if _blank(value) else text(value)

@@ -30,22 +30,34 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class PlannedPlace:
-    """A program with a status, or a list, that a lead is put in, with the member's own fields."""
+    """A program with a status, or a list, that a lead is put in, with the member's own fields.
+
+    old: the status that the member has now, where the vendor tells. kept: it is as far as that already, or further, so
+    that the vendor leaves it.
+    """
 
     kind: str
     target: str
     status: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
+    old: str = ""
+    kept: bool = False
+
+    @property
+    def alters(self) -> bool:
+        """Whether giving it changes anything, as far as is known."""
+        return bool(self.data) or not self.kept
 
 
 @dataclass(slots=True)
 class PlannedLead:
     """What becomes of one lead.
 
-    key: as the state names it. by, value: the key that its record is written by. remote_id: of the record, empty for
-    one that is created. sent: whether a call carries it, also where it changes nothing. unchanged: fields that are
-    sent and hold the value already. open: lead fields that providers may still fill, and depends: the vendor's fields
-    that are worked out from these. code, message: of a failure.
+    key: as the state names it. by, value: the key that its record is written by. record: the record's id at the
+    vendor; one that the plan creates is called `new-` and the lead's number. sent: whether a call carries the lead,
+    also where it changes nothing. unchanged: fields that are sent and hold the value already. open: lead fields that
+    providers may still fill, and depends: the vendor's fields that are worked out from these. code, message: of a
+    failure.
     """
 
     lead: int
@@ -53,10 +65,10 @@ class PlannedLead:
     word: Word
     by: str = ""
     value: str = ""
-    remote_id: str = ""
+    record: str = ""
     sent: bool = True
     changes: Sequence[Change] = ()
-    unchanged: int = 0
+    unchanged: Mapping[str, Any] = field(default_factory=dict)
     places: list[PlannedPlace] = field(default_factory=list)
     notices: Sequence[str] = ()
     open: Sequence[str] = ()
@@ -67,16 +79,16 @@ class PlannedLead:
     @property
     def alters(self) -> bool:
         """Whether anything at the vendor would be another than before."""
-        return bool(self.changes or self.places) or self.word == "create"
+        return bool(self.changes) or self.word == "create" or any(place.alters for place in self.places)
 
 
 @dataclass(frozen=True)
 class Plan:
     """What a run would do. `made_at`: ISO 8601. `source`: its name and a digest of its content, empty for none.
 
-    calls: the vendor's, by what they are for. left_today: calls that the day's quota leaves, None where there is none.
-    paid: what providers would be asked at most, as `engine enrich plan` says it. waiting: leads of earlier runs that
-    have failed and stay so.
+    rows: of the source, known_rows: of these, what earlier runs have captured. calls: the vendor's, by what they are
+    for. left_today: calls that the day's quota leaves, None where there is none. paid: what providers would be asked at
+    most, as `engine enrich plan` says it. waiting: leads of earlier runs that have failed and stay so.
     """
 
     integration: str
@@ -87,6 +99,7 @@ class Plan:
     source_digest: str
     made_at: str
     rows: int
+    known_rows: int
     leads: Sequence[PlannedLead]
     calls: Mapping[str, int] = field(default_factory=dict)
     left_today: int | None = None
@@ -98,12 +111,23 @@ class Plan:
     def counts(self) -> dict[str, int]:
         """Leads by what becomes of them, and changes by kind."""
         words = Counter(lead.word for lead in self.leads)
+        places = [place.kind for lead in self.leads for place in lead.places if place.alters]
         return {
             **{word: words[word] for word in WORDS},
             "fields": sum(len(lead.changes) for lead in self.leads),
-            "memberships": sum(len(lead.places) for lead in self.leads),
+            "programs": places.count("program"),
+            "lists": places.count("list"),
             "open": sum(bool(lead.open) for lead in self.leads),
         }
+
+    @property
+    def all_calls(self) -> int:
+        return sum(self.calls.values())
+
+    @property
+    def too_many_calls(self) -> bool:
+        """Whether the day's quota does not suffice."""
+        return self.left_today is not None and self.all_calls > self.left_today
 
     @property
     def alters(self) -> bool:

@@ -2,182 +2,194 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from engine.adapters import Vendor
+from engine.adapters import Bulk, Vendor
 from engine.casts import stored_as
+from engine.errors import CredentialsError, NoAnswer, RetryLater, SpecError
 from engine.filters import text
-from engine.limits import Limits
+from engine.planning.calls import CountingGate
+from engine.planning.front import Front
+from engine.planning.memory import Memory
 from engine.planning.records import Change
-from engine.records import Decision, Delivery, Failure, Field, Found, Member, Notice, Outcome, Program
+from engine.records import Decision, Delivery, Failure, Found, Member, Membership, Notice, Outcome, Standing
 
-#: Attributes of the class that stages and checks look at.
-_OF_CLASS = ("name", "summary", "keys", "field_keys", "named", "searched", "on_create", "shares_keys", "actions",
-             "codes", "has_programs", "has_lists", "config_schema", "secrets")  # fmt: skip
 _EMAIL = "email"
+#: What calls are for, beside signing in and reading what the vendor has. Those of the plan alone count for no run.
+LOOK_UP, WRITE, MEMBERSHIP, PLAN_ALONE = "look-up", "write", "membership", "plan"
 
 
+@dataclass(frozen=True, slots=True)
 class Sending:
-    """What sending one lead would do: the decision, the record (empty: a new one), what changes and what does not."""
+    """What sending one lead would do: the record's id (`new-…` for one that is created), what changes and what not."""
 
-    def __init__(self, decision: Decision, remote_id: str, changes: Sequence[Change], unchanged: int) -> None:
-        self.decision = decision
-        self.remote_id = remote_id
-        self.changes = changes
-        self.unchanged = unchanged
+    delivery: Delivery
+    record: str
+    created: bool
+    changes: Sequence[Change]
+    unchanged: Mapping[str, Any] = field(default_factory=dict)
 
 
-class PlanningVendor(Vendor):
-    """Stands in front of a vendor. `sent`: by lead, what would be done; `calls`: how many, by what they are for."""
+class PlanningVendor(Front):
+    """Stands in front of a vendor. Safe to use from many threads.
 
-    real: Vendor
+    sent: by lead, what would be done. tried: by lead, every delivery that would be sent, also one that ends badly.
+    before: by program or list, record and status to be given, where the record stands before, as far as is known.
+    unasked: leads that are written by a key that the vendor cannot be asked for.
+    """
 
-    def __init__(self, real: Vendor) -> None:
-        super().__init__(real.config, real.context)
-        self.real = real
+    def __init__(self, real: Vendor, calls: CountingGate) -> None:
+        super().__init__(real)
+        self.settle_after = self.search_lag = 0.0
+        self.calls = calls
         self.sent: dict[int, Sending] = {}
-        self.calls: Counter[str] = Counter()
-        self.settle_after = 0.0
-        self._created: dict[tuple[str, str], str] = {}
-        self._held: dict[str, dict[str, Any]] = {}
+        self.tried: dict[int, list[Delivery]] = {}
+        self.before: dict[tuple[str, str, str], Standing] = {}
+        self.unasked: set[int] = set()
+        self._memory = Memory()
+        self._given: dict[tuple[str, str], Standing] = {}
+        self._lock = threading.RLock()
+
+    @property
+    def bulk(self) -> Bulk | None:
+        """None: a file says nothing of single records."""
+        return None
 
     # What is read -----------------------------------------------------------------------------------------------
 
-    @property
-    def account(self) -> str:
-        return self.real.account
-
-    @property
-    def catalog(self) -> str:
-        return self.real.catalog
-
-    @property
-    def limits(self) -> Limits:
-        return self.real.limits
-
-    def connect(self) -> None:
-        self.real.connect()
-
-    def fields(self) -> Sequence[Field]:
-        return self.real.fields()
-
-    def member_fields(self) -> Sequence[Field]:
-        return self.real.member_fields()
-
-    def programs(self, ids: Sequence[str]) -> Mapping[str, Program]:
-        return self.real.programs(ids)
-
-    def lists(self, ids: Sequence[str]) -> Mapping[str, str]:
-        return self.real.lists(ids)
-
-    def can_ask(self, decision: Decision) -> bool:
-        return self.real.can_ask(decision)
-
-    def close(self) -> None:
-        self.real.close()
-
     def look_up(self, deliveries: Sequence[Delivery], fields: Sequence[str]) -> Sequence[Sequence[Found]]:
         """Read records; those that the plan creates or changes are as the plan leaves them."""
-        self.calls["read"] += 1
-        return self._read(deliveries, fields)
+        return self._read(deliveries, fields, LOOK_UP)
 
-    def _read(self, deliveries: Sequence[Delivery], fields: Sequence[str]) -> list[Sequence[Found]]:
-        found: list[Sequence[Found]] = [()] * len(deliveries)
-        asked = []
-        for index, delivery in enumerate(deliveries):
-            decision = delivery.decision
-            ours = self._created.get(_key(decision.by, decision.value))
-            if ours is None and decision.value in self._created.values():
-                ours = decision.value
-            if ours is not None:
-                held = self._held[ours]
-                keys = {by: value for (by, value), id in self._created.items() if id == ours}
-                found[index] = (Found(ours, {name: held.get(name) for name in fields}, keys),)
-            elif self.real.can_ask(decision):
-                asked.append(index)
+    def _read(self, deliveries: Sequence[Delivery], fields: Sequence[str], purpose: str) -> list[Sequence[Found]]:
+        found: dict[int, Sequence[Found]] = {}
+        with self._lock:
+            ours = {index: new for index, each in enumerate(deliveries) if (new := self._ours(each.decision))}
+        asked = [
+            index for index, each in enumerate(deliveries) if index not in ours and self.real.can_ask(each.decision)
+        ]
         if asked:
-            answers = self.real.look_up([deliveries[index] for index in asked], fields)
-            for index, records in zip(asked, answers, strict=True):
-                found[index] = [self._as_left(record) for record in records]
-        return found
+            with self.calls.purpose(purpose):
+                answers = self.real.look_up([deliveries[index] for index in asked], fields)
+            found = dict(zip(asked, answers, strict=True))
+        return [
+            (ours[index],) if index in ours else self._with_planned(each, found.get(index, ()), fields)
+            for index, each in enumerate(deliveries)
+        ]
 
-    def _as_left(self, record: Found) -> Found:
-        held = self._held.get(record.remote_id)
-        if held is None:
-            return record
-        values = {name: held.get(name, value) for name, value in record.values.items()}
-        return Found(record.remote_id, values, record.keys, record.changed_at)
+    def _ours(self, decision: Decision) -> Found | None:
+        """The record that the plan creates which the decision names by its id."""
+        return self._memory.new(decision.value) if decision.by in self.real.named else None
+
+    def _with_planned(self, delivery: Delivery, records: Sequence[Found], fields: Sequence[str]) -> Sequence[Found]:
+        """The records that a delivery matches once all that was planned so far is done."""
+        by, value = delivery.decision.by, delivery.decision.value
+        if by in self.real.named:
+            with self._lock:
+                return self._memory.as_left(records, by, value)
+        with self._lock:
+            left = self._memory.as_left(records, by, value)
+            further = set(self._memory.having(by, value)) - {each.remote_id for each in left}
+            new = [found for record in sorted(further) if (found := self._memory.new(record))]
+        for record in sorted(further - {each.remote_id for each in new}):
+            # A known record that has got this key by the plan: its other values are read by its id.
+            named = Delivery(delivery.lead_id, Decision(self.real.named[0], record), delivery.fields)
+            with self.calls.purpose(PLAN_ALONE):
+                (read,) = self.real.look_up([named], fields)
+            with self._lock:
+                left += self._memory.as_left(read, by, value)
+        return [*left, *new]
 
     # What would be written --------------------------------------------------------------------------------------
 
     def sync(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
-        self.calls["write"] += 1
         names = sorted({name for each in deliveries for name in self.real.foreseen(each, created=False)})
-        records = self._read(deliveries, names)
-        return [self._written(each, found) for each, found in zip(deliveries, records, strict=True)]
+        try:
+            records = self._read(deliveries, names, PLAN_ALONE)
+        except NoAnswer as error:
+            raise RetryLater(error.what, after=error.after) from error  # a read: nothing is unclear after it
+        self.calls.add(WRITE)
+        with self._lock:
+            return [self._written(each, found) for each, found in zip(deliveries, records, strict=True)]
 
     def _written(self, delivery: Delivery, records: Sequence[Found]) -> Outcome:
         decision = delivery.decision
+        self.tried.setdefault(delivery.lead_id, []).append(delivery)
+        if not self.real.can_ask(decision):
+            self.unasked.add(delivery.lead_id)
+        several = ", ".join(record.remote_id for record in records)
         if records and decision.action == "create_only":
-            what = f"the {decision.by} {decision.value} is that of record {records[0].remote_id}"
+            what = f"the {decision.by} {decision.value} is that of record {several}"
             return Outcome("failed", failure=Failure("ALREADY_EXISTS", what))
         if not records and (decision.by in self.real.named or decision.action == "update_only"):
             return Outcome("missing")
-        notices: tuple[Notice, ...] = ()
-        if len(records) > 1:
-            ids = ", ".join(record.remote_id for record in records)
-            what = f"{decision.value} is the {decision.by} of several records ({ids})"
-            if decision.duplicates == "fail":
-                return Outcome("failed", failure=Failure("AMBIGUOUS_MATCH", what))
-            notices = (Notice("DUPLICATES_RESOLVED", what, decision.by),)
         if not records:
             return self._create(delivery)
-        record = max(records, key=lambda each: each.changed_at)
+        notices: tuple[Notice, ...] = ()
+        record = max(records, key=_recency)
+        if len(records) > 1:
+            what = f"{decision.value} is the {decision.by} of several records ({several})"
+            if decision.duplicates == "fail":
+                return Outcome("failed", failure=Failure("AMBIGUOUS_MATCH", what))
+            notices = (Notice("DUPLICATES_RESOLVED", f"{what}; {record.remote_id} is written", decision.by),)
         values = self.real.foreseen(delivery, created=False)
-        changes = [
-            Change(name, record.values.get(name), value)
-            for name, value in values.items()
-            if not _same(name, value, record.values.get(name))
-        ]
-        self._remember(delivery, record.remote_id, record.remote_id, changes, len(values) - len(changes))
+        same = {name: value for name, value in values.items() if _same(name, value, record.values.get(name))}
+        changes = [Change(name, record.values.get(name), value) for name, value in values.items() if name not in same]
+        self._remember(Sending(delivery, record.remote_id, False, changes, same))
         return Outcome("updated", record.remote_id, notices=notices)
 
     def _create(self, delivery: Delivery) -> Outcome:
-        remote_id = f"new-{len({*self._created.values()}) + 1}"
         values = self.real.foreseen(delivery, created=True)
-        changes = [Change(name, None, value) for name, value in values.items() if value is not None]
-        self._created[_key(delivery.decision.by, delivery.decision.value)] = remote_id
-        for name in {_EMAIL, *self.real.keys} & values.keys():
-            self._created.setdefault(_key(name, text(values[name])), remote_id)
-        self._remember(delivery, remote_id, "", changes, 0)
-        return Outcome("created", remote_id)
+        changes = [Change(name, None, value) for name, value in values.items() if value not in (None, "", [])]
+        record = _new_id(delivery.lead_id)
+        if delivery.on_create:
+            self.calls.add(WRITE)  # what only new records get is written once it is known that they are new
+        self._remember(Sending(delivery, record, True, changes), new=True)
+        return Outcome("created", record)
 
-    def _remember(
-        self, delivery: Delivery, held_as: str, remote_id: str, changes: Sequence[Change], unchanged: int
-    ) -> None:
-        self._held.setdefault(held_as, {}).update({change.field: change.new for change in changes})
-        self.sent[delivery.lead_id] = Sending(delivery.decision, remote_id, changes, unchanged)
+    def _remember(self, sending: Sending, *, new: bool = False) -> None:
+        self._memory.leave(sending.record, {change.field: change.new for change in sending.changes}, new=new)
+        self.sent[sending.delivery.lead_id] = sending
 
     def enroll(self, program_id: str, status: str, members: Sequence[Member]) -> Sequence[Outcome]:
-        self.calls["membership"] += 1 + any(member.data for member in members)
+        self._place(Membership(program_id, status), [member.remote_id for member in members])
+        self.calls.add(MEMBERSHIP, 1 + any(member.data for member in members))
         return [Outcome("updated", member.remote_id) for member in members]
 
     def add_to_list(self, list_id: str, remote_ids: Sequence[str]) -> Sequence[Outcome]:
-        self.calls["membership"] += 1
+        self._place(Membership(list_id, kind="list"), remote_ids)
+        self.calls.add(MEMBERSHIP)
         return [Outcome("updated", id) for id in remote_ids]
 
+    def _place(self, place: Membership, remote_ids: Sequence[str]) -> None:
+        """Remember where records stand before they get a place, where one call tells it of many."""
+        known = [id for id in remote_ids if self._memory.new(id) is None]
+        held: Mapping[str, Standing] = {}
+        if known and self.real.limits.batch_size > 1:
+            try:
+                with self.calls.purpose(PLAN_ALONE):
+                    held = self.real.standings(place, known) or {}
+            except (CredentialsError, SpecError):
+                held = {}  # it may not be read: then it is not told
+        with self._lock:
+            for id in remote_ids:
+                before = self._given.get((place.target, id), held.get(id))
+                if before is not None:
+                    self.before.setdefault((place.target, id, place.status), before)
+                self._given[place.target, id] = Standing(place.status, reached=False)
 
-def planning(real: Vendor) -> PlanningVendor:
-    """A vendor that plans for a real one, and looks like it to all who ask its class."""
-    of_class = {name: getattr(type(real), name) for name in _OF_CLASS}
-    made: type[PlanningVendor] = type("PlanningFor", (PlanningVendor,), of_class)
-    return made(real)
+
+def _new_id(lead: int) -> str:
+    """What stands for the id of the record that a lead creates; no vendor's ids look like it."""
+    return f"new-{lead}"
 
 
-def _key(by: str, value: str) -> tuple[str, str]:
-    return by, value.strip().lower()
+def _recency(record: Found) -> tuple[str, int]:
+    """Orders records by when they were changed; of two changed at once the one with the higher id is the later."""
+    return record.changed_at, int(record.remote_id) if record.remote_id.isdecimal() else 0
 
 
 def _same(name: str, new: Any, old: Any) -> bool:
