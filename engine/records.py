@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from engine.codes import code as _code
@@ -261,13 +262,27 @@ class Delivery:
 class Found:
     """A record read back from the vendor: its id, the values of the fields asked for, and its keys by name of the key.
 
-    `changed_at`: when it was changed last, as the vendor writes it, for people.
+    `changed_at`: when it was changed last, as the vendor writes it: ISO 8601, UTC where it names no zone.
     """
 
     remote_id: str
     values: Mapping[str, Any]
     keys: Mapping[str, str] = field(default_factory=dict)
     changed_at: str = ""
+
+    @property
+    def changed(self) -> float | None:
+        """When it was changed last, Unix time; None where the vendor does not say."""
+        try:
+            found = datetime.fromisoformat(self.changed_at)
+        except ValueError:
+            return None
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+
+    @property
+    def recency(self) -> tuple[float, int]:
+        """Orders records by when they were changed; of two changed at once the one with the higher id is the later."""
+        return self.changed or 0.0, int(self.remote_id) if self.remote_id.isdecimal() else 0
 
 
 Status = Literal["created", "updated", "satisfied", "failed", "missing", "unknown", "later"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from engine.adapters import Vendor
@@ -104,7 +103,8 @@ def judged(
     if lost:
         code, field = "MISSING_REMOTE_FIELD", lost[0]
     elif wrong:
-        never = _changed_at(record) <= lead.at + AT_ONCE
+        # Where the vendor does not say when, it was at some time after it was written.
+        never = record.changed is not None and record.changed <= lead.at + AT_ONCE
         code, field = "VALUE_NOT_STORED" if never else "REMOTE_VALUE_CHANGED", wrong[0]
     else:
         code, field = "MEMBERSHIP_MISSING", f"{missing[0].kind} {missing[0].target}"
@@ -145,15 +145,6 @@ def _missed(place: Membership, standing: Standing | None) -> str:
     if standing is None:
         return f"program {place.target}: no member, was given {place.status!r}"
     return f"program {place.target}: is {standing.status!r}, was given {place.status!r}"
-
-
-def _changed_at(record: Found) -> float:
-    """When a record was changed last, Unix time; where it does not say, at some time after it was written."""
-    try:
-        found = datetime.fromisoformat(record.changed_at)
-    except ValueError:
-        return float("inf")
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 
 def _shown(value: Any) -> str:

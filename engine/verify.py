@@ -202,7 +202,7 @@ class Verification:
         deliveries = [Delivery(each.lead.lead_id, each.decision, each.lead.payload["fields"]) for each in batch]
         found = self._patiently(lambda: self._vendor.look_up(deliveries, names))
         # One that shares its key with others is the one that was changed last, as it is for a write.
-        records = [max(each, key=lambda one: one.changed_at, default=None) for each in found]
+        records = [max(each, key=lambda one: one.recency, default=None) for each in found]
         there = [(what, record) for what, record in zip(batch, records, strict=True) if record is not None]
         lost = [what for what, record in zip(batch, records, strict=True) if record is None]
         standings, unasked = self._standings(there)

@@ -119,6 +119,25 @@ def test_a_rule_may_choose_the_one_that_was_changed_last(bench: Any, person: Any
     assert {lead["id"]: lead.get("firstName") for lead in leads} == {7: "Ada1", 8: None}
 
 
+def test_what_is_blank_is_judged_by_the_one_that_is_written(bench: Any, person: Any) -> None:
+    """Of two that were changed at once, that is the one with the higher id."""
+    email = "ada1@kestrel.example"
+    bench.marketo(leads=[{"id": 9, "email": email}, {"id": 10, "email": email, "company": "Her own"}])
+    for lead in bench.marketo().world.leads.values():
+        lead["updatedAt"] = "2026-11-01T00:00:00Z"
+    bench.leads([person(1)])
+    fields = {
+        "email": "lead.email",
+        "firstName": "lead.first_name",
+        "company": {"value": "'Kestrel'", "write": "if_blank"},
+    }
+    rule = {"by": "email", "value": "lead.email", "duplicates": "most_recent"}
+    assert bench.run(bench.spec(matching=[rule], fields=fields)).exit_code == 0
+    leads = {lead["id"]: lead for lead in bench.marketo().state()["leads"]}
+    assert (leads[10]["firstName"], leads[10]["company"]) == ("Ada1", "Her own")
+    assert leads[9].get("firstName") is None
+
+
 # Actions --------------------------------------------------------------------------------------------------------
 
 

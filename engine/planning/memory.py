@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from engine.filters import text
 from engine.records import Found
+
+#: Later than every time that a vendor tells: the changes of a plan come after it, in order.
+_LATER = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 class Memory:
@@ -24,9 +28,8 @@ class Memory:
         """Take down what a write leaves in a record."""
         self._held.setdefault(record, {}).update(values)
         if values:
-            # Later than every time that a vendor tells, and in order.
             self._writes += 1
-            self._changed[record] = f"9999-{self._writes:012d}"
+            self._changed[record] = (_LATER + timedelta(seconds=self._writes)).isoformat()
         if new:
             self._new.add(record)
         for by in self._named.keys() & values.keys():

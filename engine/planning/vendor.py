@@ -129,7 +129,7 @@ class PlanningVendor(Front):
         if not records:
             return self._create(delivery)
         notices: tuple[Notice, ...] = ()
-        record = max(records, key=_recency)
+        record = max(records, key=lambda each: each.recency)
         if len(records) > 1:
             what = f"{decision.value} is the {decision.by} of several records ({several})"
             if decision.duplicates == "fail":
@@ -185,11 +185,6 @@ class PlanningVendor(Front):
 def _new_id(lead: int) -> str:
     """What stands for the id of the record that a lead creates; no vendor's ids look like it."""
     return f"new-{lead}"
-
-
-def _recency(record: Found) -> tuple[str, int]:
-    """Orders records by when they were changed; of two changed at once the one with the higher id is the later."""
-    return record.changed_at, int(record.remote_id) if record.remote_id.isdecimal() else 0
 
 
 def _same(name: str, new: Any, old: Any) -> bool:

@@ -51,7 +51,7 @@ def found_sent(job: Job, records: Sequence[Found], retrying: Retrying, settle_af
         ids = ", ".join(record.remote_id for record in records)
         sent.failure = Failure("AMBIGUOUS_MATCH", f"{key.value} is the key of several records ({ids})")
     else:
-        sent.remote_id = max(records, key=lambda record: record.changed_at).remote_id
+        sent.remote_id = max(records, key=lambda record: record.recency).remote_id
         sent.answer = "looked up: an import gives no ids"
     if sent.failure:
         sent.status = sent.next_status = "failed"

@@ -93,12 +93,12 @@ def settled(reading: Reading, name: str = "") -> Matched:
         notices.append(Notice("MATCH_CONFLICT", f"{what} {reading.other.remote_id}"))
     found = Matched(job, rule=reading.rule, forget_id=reading.gone, notices=notices)
     if blank:
-        held_values: Mapping[str, Any] = max(records, key=lambda each: each.changed_at).values if records else {}
+        held_values: Mapping[str, Any] = max(records, key=lambda each: each.recency).values if records else {}
         open_ = {name: value for name, value in blank.items() if held_values.get(name) in (None, "", [])}
         rest = {name: value for name, value in job.payload.items() if name != "if_blank"}
         found.payload = {**rest, "fields": {**open_, **job.payload["fields"]}}
         if records and name and key.by != name:
-            chosen = max(records, key=lambda each: each.changed_at)
+            chosen = max(records, key=lambda each: each.recency)
             keys = job.payload["keys"]
             found.payload["keys"] = [*keys[: reading.rule], [name, chosen.remote_id], *keys[reading.rule :]]
     return found

@@ -246,7 +246,7 @@ def _verdict(job: Job, found: Sequence[Found]) -> Outcome:
         ids = ", ".join(record.remote_id for record in found)
         what = f"{decision(job).value} is the key of several records ({ids})"
         return Outcome("failed", failure=Failure("AMBIGUOUS_MATCH", what))
-    found = sorted(found, key=lambda record: record.changed_at, reverse=True)
+    found = sorted(found, key=lambda record: record.recency, reverse=True)
     held = found[0].values if found else {}
     if found and decision(job).action == "create_only":
         # Nobody had the key when it was sent; a record that has it now is the one that was created.

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -207,7 +206,7 @@ class _Batch:
         except (AbortRun, RetryLater) as error:
             after = error.after if isinstance(error, RetryLater) else _CHOOSE_AGAIN
         for record, leads in zip(self._ambiguous, found, strict=True):
-            ranked = sorted(leads, key=_recency, reverse=True)
+            ranked = sorted(leads, key=lambda found: found.recency, reverse=True)
             decision, refusal = record.delivery.decision, self.outcomes[record.place]
             # A rule that only creates must not come to update anybody by this way.
             resolves = decision.duplicates == "most_recent" and decision.action != "create_only"
@@ -266,15 +265,6 @@ def _names(record: _Record) -> Collection[str]:
 
 def _invalid(message: str) -> Outcome:
     return not_sent("DATA_VALUE_VALIDATION", message, "leads")
-
-
-def _recency(found: Found) -> tuple[float, int]:
-    """Orders leads by when they were changed; of two changed at once the one with the higher id is the later one."""
-    try:
-        changed = datetime.fromisoformat(found.changed_at)
-    except ValueError:
-        return 0.0, int(found.remote_id)
-    return (changed if changed.tzinfo else changed.replace(tzinfo=UTC)).timestamp(), int(found.remote_id)
 
 
 def _resolved(decision: Decision, ranked: Sequence[Found]) -> Notice:
