@@ -235,7 +235,7 @@ CREATE TABLE catalog (                  -- what a remote account was last seen t
     kind TEXT NOT NULL,                 -- fields, member_fields, program or list
     name TEXT NOT NULL,                 -- id of the program or list; empty for fields
     content TEXT NOT NULL,              -- JSON; null: there is none
-    at REAL NOT NULL,                   -- Unix time of the reading
+    at REAL NOT NULL,                   -- Unix time of the reading; below zero once it is in doubt
     PRIMARY KEY (account, kind, name)
 ) STRICT, WITHOUT ROWID;
 

@@ -43,6 +43,9 @@ class Picky(Shelf):
         return [self._verdict(each) or super(Picky, self).sync([each])[0] for each in deliveries]
 
     def _verdict(self, each: Delivery) -> Outcome | None:
+        if "kindOfLead" in each.fields:
+            why = Failure("MISSING_REMOTE_FIELD", "Picky: no field kindOfLead", "kindOfLead", "1006", "leads")
+            return Outcome("failed", failure=why)
         if each.fields.get("company") == "n/a":
             why = Failure("DATA_VALUE_VALIDATION", "Picky: not this value", "company", "1003", "leads")
             return Outcome("failed", failure=why)
@@ -279,6 +282,16 @@ def test_a_field_that_is_missing_is_meant_by_its_label_or_left_out(desk: Desk) -
     assert {code for code, _ in desk.failures()} == {"MISSING_REMOTE_FIELD"}
     shown = desk.fix("--group", "MISSING_REMOTE_FIELD")
     assert "1. write 'leadType' instead of 'Kind of Lead'" in shown.output and "2. leave" in shown.output
+    assert desk.fix("--group", "MISSING_REMOTE_FIELD", "--take", "1").exit_code == 0
+    assert desk.lines == ["    leadType: lead.country   # for sales"] and desk.totals()["cleared"] == 2
+
+
+def test_a_field_that_is_refused_while_sending_has_the_same_fixes(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stood in the vendor's list when that was read, and not any more when the leads were sent."""
+    monkeypatch.setattr(Picky, "extra", [Field("kindOfLead")])
+    desk.ran(rows(2), "    kindOfLead: lead.country   # for sales\n")
+    assert {code for code, _ in desk.failures()} == {"MISSING_REMOTE_FIELD"}
+    monkeypatch.setattr(Picky, "extra", [])
     assert desk.fix("--group", "MISSING_REMOTE_FIELD", "--take", "1").exit_code == 0
     assert desk.lines == ["    leadType: lead.country   # for sales"] and desk.totals()["cleared"] == 2
 

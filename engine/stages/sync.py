@@ -68,7 +68,7 @@ def record(run: Circumstances, results: Sequence[Sent]) -> int:
             run.tallies.failed += 1
             run.on_failure(sent.lead_id, sent.failure)
     if any(sent.failure and sent.failure.code in _NOT_AS_READ for sent in results):
-        run.store.catalog.forget(run.account)
+        run.store.catalog.doubt(run.account)
     return sum(sent.failure is None and sent.status in DONE for sent in results)
 
 

@@ -1,4 +1,7 @@
-"""What a remote account was last seen to have: fields, programs, lists. Each entry knows when it was read."""
+"""What a remote account was last seen to have: fields, programs, lists. Each entry knows when it was read.
+
+A time below zero is in doubt: no reading is as old as that, so it counts for none.
+"""
 
 from __future__ import annotations
 
@@ -50,10 +53,16 @@ class Catalog:
     def save_lists(self, account: str, ids: Iterable[str], lists: Mapping[str, str], now: float) -> None:
         self._save(account, "list", {id: lists.get(id) for id in ids}, now)
 
-    def forget(self, account: str) -> None:
-        """Forget all of an account, whatever settings it was read with: something of it is no longer so."""
+    def doubt(self, account: str) -> None:
+        """Let all of an account be read again, whatever settings it was read with: something of it is no longer so.
+
+        Until then what was seen stays, for the fixes that are proposed.
+        """
         with self._database.transaction() as db:
-            db.execute("DELETE FROM catalog WHERE account = ? OR account LIKE ? || '|%'", [account, account])
+            db.execute(
+                "UPDATE catalog SET at = -abs(at) WHERE account = ? OR substr(account, 1, length(?) + 1) = ? || '|'",
+                [account, account, account],
+            )
 
     def _entries(self, account: str, kind: str) -> dict[str, tuple[Any, float]]:
         rows = self._database.rows(

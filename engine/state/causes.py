@@ -48,7 +48,7 @@ class Causes:
         """What the newest field list of an account is remembered under; empty where none is."""
         found = self._database.row(
             "SELECT account FROM catalog WHERE kind = 'fields'"
-            " AND (account = ? OR substr(account, 1, length(?) + 1) = ? || '|') ORDER BY at DESC LIMIT 1",
+            " AND (account = ? OR substr(account, 1, length(?) + 1) = ? || '|') ORDER BY abs(at) DESC LIMIT 1",
             [account, account, account],
         )
         return str(found[0]) if found else ""
