@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
@@ -186,14 +187,22 @@ def _collect(
 def _unusable(adapter: Any, base: type[Adapter]) -> str:
     if not (isinstance(adapter, type) and issubclass(adapter, base)):
         return f"{adapter!r} is not a subclass of {base.__name__}"
-    missing = [name for name in ("name", "summary") if not getattr(adapter, name, "")]
+    # What a class makes when it is asked for is not asked for here: a plugin may bring many adapters, and a run needs
+    # few of them.
+    missing = [name for name in ("name", "summary") if not inspect.getattr_static(adapter, name, "")]
     if missing:
         return f"{adapter.__name__} has no {' and no '.join(missing)}"
     if adapter.api_version != API_VERSION:
         return f"{adapter.name} is written for adapter interface {adapter.api_version}, this engine has {API_VERSION}"
+    return _schema_fault(adapter)
+
+
+@lru_cache(maxsize=1_000)
+def _schema_fault(adapter: type[Adapter]) -> str:
+    """What is wrong with a class's schema; found once, for a class stays as it is and plugins are loaded often."""
     schema = inspect.getattr_static(adapter, "config_schema")
     if not isinstance(schema, Mapping):
-        return ""  # made when it is asked for: a plugin may bring many adapters, and a run needs few of them
+        return ""
     try:
         jsonschema.Draft202012Validator.check_schema(schema)
     except jsonschema.SchemaError as error:
