@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from difflib import get_close_matches
 
-from engine import check_enrichment, check_mapping, tables
+from engine import check_enrichment, check_mapping, check_notify, tables
 from engine.adapters import Vendor
 from engine.errors import SpecError
 from engine.expressions import ExpressionError, Names, parse, suggestion
@@ -52,6 +52,7 @@ def check(integration: Integration, plugins: Plugins) -> list[SpecError]:
     _check_columns(finder)
     _check_matching(finder, vendor, names)
     check_mapping.check(finder, vendor, names)
+    check_notify.check(finder)
     order = {place: index for index, place in enumerate(dict.fromkeys(p.where for p in finder.problems))}
     return sorted(finder.problems, key=lambda problem: order[problem.where])
 
@@ -122,6 +123,7 @@ def _check_addresses(finder: Finder, vendor: type[Vendor] | None) -> None:
 def unset_variables(integration: Integration) -> list[str]:
     """The environment variables that a run of this integration needs and that are not set now."""
     configs = [integration.source.config, *(step.config for _, step in integration.enrichment.placed())]
+    configs += [part for rule in integration.notify for part in (rule.config, rule.headers)]
     references = [
         value
         for config in (*configs, integration.destination.config)

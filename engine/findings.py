@@ -73,6 +73,8 @@ FINDINGS: dict[str, Finding] = _table(
             "Add it under `mapping.tables`, or correct its file or columns.",
             "lead.country | lookup('region')", "lead.country | lookup('regions')"),
     Finding("unknown-step", "No step of the waterfall has this label.", "Name a step that is there."),
+    Finding("unknown-code", "There is no failure code of this name.",
+            "Correct the name; `engine explain` lists the codes.", "codes: [NO_TAG_MAPING]", "codes: [NO_TAG_MAPPING]"),
     Finding("unknown-name", "A name in an expression means nothing.",
             "Write lead.NAME for a field, and quotes around a text.", "firstName: first_name",
             "firstName: lead.first_name"),

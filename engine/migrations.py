@@ -32,6 +32,11 @@ def m004_reconciliation(db: Database) -> None:
     _execute(db, _RECONCILIATION)
 
 
+@migrations()
+def m005_notifications(db: Database) -> None:
+    _execute(db, _NOTIFICATIONS)
+
+
 def _execute(db: Database, script: str) -> None:
     statement = ""
     for line in script.splitlines(keepends=True):  # executescript would end the migration's transaction
@@ -365,4 +370,17 @@ CREATE TABLE erasures (                 -- certificates of what was erased, with
 ) STRICT;
 CREATE INDEX failures_open_by_lead ON failures (lead_id, code) WHERE resolved_at IS NULL;
 ALTER TABLE deliveries ADD COLUMN at REAL /* Unix time; 0 where it was made before that was kept */ NOT NULL DEFAULT 0;
+"""
+
+_NOTIFICATIONS = """
+DROP TABLE notified;                    -- nothing had been written to it
+
+CREATE TABLE notified (                 -- up to where each notification rule has told people
+    integration_id INTEGER NOT NULL REFERENCES integrations,
+    rule TEXT NOT NULL,                 -- its name in the spec
+    failure_id INTEGER NOT NULL,        -- the last failure that was told
+    at REAL NOT NULL,                   -- Unix time of the last message
+    stop TEXT NOT NULL,                 -- why runs did not get through, as it was told; empty once one did
+    PRIMARY KEY (integration_id, rule)
+) STRICT, WITHOUT ROWID;
 """

@@ -16,9 +16,9 @@ from engine.callbacks import CallbackServer
 from engine.codes import NOTICES
 from engine.errors import AbortRun, CredentialsError, EngineError, RunStopped, SpecError
 from engine.limits import LimitedGate
+from engine.observers import Everybody, Nobody, Observers
 from engine.plugins import Plugins, build
 from engine.prepare import prepared
-from engine.records import Failure, Lead
 from engine.settings import ReferredSecrets, resolve
 from engine.specs import Integration
 from engine.stages.base import Circumstances, Stage, Tallies
@@ -109,6 +109,7 @@ class Run:
 
     circumstances: Circumstances | None = None
     source: Source | None = None
+    observers: Observers = field(default_factory=Nobody)
     _adapters: list[Adapter] = field(default_factory=list)
     _inbox: CallbackServer | None = None
 
@@ -145,9 +146,9 @@ class Run:
             import_settle_after=vendor.bulk.settle_after if vendor.bulk else 0.0,
         )
         gate.declare(vendor.account, vendor.limits)
-        self.circumstances = Circumstances(
-            self.store, run, integration, self.now, account=vendor.account, on_failure=self._observe_failure
-        )
+        self.circumstances = Circumstances(self.store, run, integration, self.now, account=vendor.account)
+        self.observers = self._observers(self.circumstances)
+        self.circumstances.on_failure = self.observers.lead_failed
         lost = self.store.ledger.close_open(self.now())
         if lost:
             self.circumstances.note(
@@ -179,6 +180,9 @@ class Run:
         """What a gate has to say to people."""
         if self.circumstances is not None:
             self.circumstances.note(text)
+
+    def _observers(self, run: Circumstances) -> Observers:
+        return Everybody(self.plugins, run)
 
     def _sleep(self, seconds: float) -> None:
         """Wait, unless the run is being stopped."""
@@ -288,6 +292,7 @@ class Run:
             if time.monotonic() - shown > 0.1:
                 shown = time.monotonic()
                 self.progress(self)
+                self.observers.tick()
             if not did and failure is None and not self._wait(stages):
                 break
         self._settle(stages)
@@ -365,20 +370,5 @@ class Run:
             paid=self.store.provider_stats.paid(run.id),
             notes=tuple(self.circumstances.notes),
         )
-        self._observe(lambda: self.plugins.manager.hook.run_finished(summary=summary.as_json()))
-        return summary
-
-    def _observe_failure(self, lead_id: int, failure: Failure) -> None:
-        if not self.plugins.manager.hook.lead_failed.get_hookimpls():
-            return
-        story = self.store.reports.lead(lead_id) or {}
-        lead = Lead(lead_id, story["key"], story["fields"], story["qualifiers"], story["events"])
-        self._observe(lambda: self.plugins.manager.hook.lead_failed(lead=lead, failure=failure))
-
-    def _observe(self, call: Callable[[], object]) -> None:
-        try:
-            call()
-        except Exception as error:
-            # An observer is somebody else's plugin: whatever it does, the run goes on.
-            if self.circumstances is not None:
-                self.circumstances.note(f"an observer broke: {error!r}")
+        self.observers.run_finished(summary.as_json())
+        return replace(summary, notes=tuple(self.circumstances.notes))  # an observer may have added to them

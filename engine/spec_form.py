@@ -50,6 +50,8 @@ def _meant(error: jsonschema.ValidationError) -> jsonschema.ValidationError:
     while error.context:
         here = list(error.absolute_path)
         alternatives: Any = error.context
+        if _either(error):
+            break
         inside = [
             inner for inner in alternatives if not (inner.validator == "type" and list(inner.absolute_path) == here)
         ]
@@ -57,6 +59,14 @@ def _meant(error: jsonschema.ValidationError) -> jsonschema.ValidationError:
             break
         error = max(inside, key=lambda inner: (len(inner.absolute_path), inner.validator == "additionalProperties"))
     return error
+
+
+def _either(error: jsonschema.ValidationError) -> list[str]:
+    """The keys of which one must be there, where none is; empty where something else is wrong."""
+    alternatives: Any = error.context or ()
+    here = list(error.absolute_path)
+    missing = [each for each in alternatives if each.validator == "required" and list(each.absolute_path) == here]
+    return [_missing(each) for each in missing] if len(missing) == len(alternatives) else []
 
 
 def _extras(error: jsonschema.ValidationError) -> tuple[list[str], tuple[str, ...]]:
@@ -103,6 +113,9 @@ def _explained(
         message, code, fix = f"{name!r} is missing", "missing-key", _added(error.schema, name)
         if name == "version":
             code, fix = "wrong-version", "Write `version: 1`; `engine migrate` does so."
+    elif either := _either(error):
+        message, code = f"{' or '.join(map(repr, either))} is missing", "missing-key"
+        fix = f"Add one of them: {' or '.join(f'`{name}:`' for name in either)}."
     elif error.validator == "type" or (error.validator == "oneOf" and error.context):
         message, code = f"wants {_wanted(error)}, and {_kind(error.instance)}", "wrong-type"
     elif error.validator == "oneOf":

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine import enrichment, samples
+from engine import enrichment, notify_rules, samples
 from engine.backoff import RetryPolicy
 from engine.enrichment import Enrichment
 from engine.errors import Place
+from engine.notify_rules import NotifyRule
 from engine.records import Action, Duplicates
 from engine.samples import Sample
 from engine.spec_files import KINDS, Reader, SpecErrors, schema
@@ -20,7 +21,7 @@ from engine.spec_files import KINDS, Reader, SpecErrors, schema
 __all__ = ["KINDS", "Integration", "SpecErrors", "load", "schema"]
 
 #: Parts of an integration that change nothing of what a run does.
-_ASIDE = ("$schema", "tests")
+_ASIDE = ("$schema", "tests", "notify")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,8 @@ class MappingSpec:
 class Integration:
     """A whole spec. `places` gives the place of each part, by dotted path (`mapping.fields.firstName`).
 
-    `digest` stands for all that a run depends on, the content of its lookup tables included; `tests` are no part of it.
+    `digest` stands for all that a run depends on, the content of its lookup tables included; `tests` and `notify` are
+    no part of it.
     """
 
     name: str
@@ -142,6 +144,7 @@ class Integration:
     enrichment: Enrichment = field(default_factory=Enrichment)
     identity: tuple[str, ...] = ("remote_id", "email", "badge", "name")
     required: tuple[str, ...] = ("first_name", "last_name", "company")
+    notify: tuple[NotifyRule, ...] = ()
     tests: tuple[Sample, ...] = ()
     places: Mapping[str, Place] = field(default_factory=dict)
     digest: str = ""
@@ -184,6 +187,7 @@ def load(path: Path | str, texts: Mapping[Path, str] | None = None) -> Integrati
         enrichment=enrichment.read(parts["enrichment"]),
         identity=tuple(raw.get("identity", Integration.identity)),
         required=tuple(raw.get("required", Integration.required)),
+        notify=notify_rules.read(raw.get("notify", ())),
         tests=tuple(samples.read(test["name"], test, at=f"{at}.{index}")
                     for at, given in tests.items() for index, test in enumerate(given)),
         places=reader.places,

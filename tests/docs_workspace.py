@@ -23,6 +23,7 @@ from engine.run import Run
 from engine.saved_catalog import SavedCatalog
 from engine.state import Store
 from engine.state.moves import Mapped
+from tests.chat import Chat
 
 ROOT = Path(__file__).resolve().parents[1]
 STATE = Path(".engine/state.db")
@@ -59,6 +60,8 @@ mapping:
     Lead Type: {{field: leadType, options: {{Hot: A, Warm: B}}}}
   programs:
     - {{event: Expo 2026, program_id: 1107, status: Registered}}
+notify:
+  - {{name: operations, send: daily, webhook: {{url: {{env: SLACK_WEBHOOK_URL}}}}}}
 """
 EMEA = f"""\
 version: 1
@@ -90,6 +93,7 @@ class Workspace:
         for box in (MarketoSandbox(seed={"rate": 0}), PardotSandbox(), ProviderSandbox()):
             stack.enter_context(box)
             self.environment.update(box.environment())
+        self.environment["SLACK_WEBHOOK_URL"] = stack.enter_context(Chat()).url
         marketo = {name: value for name, value in self.environment.items() if name.startswith("MARKETO_")}
         self.environment.update({name.replace("MARKETO", "EMEA"): value for name, value in marketo.items()})
         for target in (self._ran, self._held):

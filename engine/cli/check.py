@@ -93,7 +93,7 @@ def _print(report: Report) -> None:
 
 def print_findings(findings: Sequence[AbortRun]) -> None:
     """Print findings on standard error, with their lines; a line with a secret in it is not shown for any of them."""
-    secret = {place_of(each) for each in findings if getattr(each, "code", "") == "secret-in-spec"}
+    secret = {place_of(each) for each in findings if _is_secret(each)}
     hidden = {(place.path, place.line) for place in secret}
     for finding in findings:
         place = place_of(finding)
@@ -107,11 +107,15 @@ def shown(finding: AbortRun, *, excerpt: bool = True) -> Iterator[str]:
     code = f"  [{finding.code}]" if isinstance(finding, SpecError) and finding.code else ""
     head = f"{place}: " if place.path else ""
     yield f"{head}{click.style(f'{level}:', fg=_COLOURS[level], bold=True)} {finding.what}{click.style(code, dim=True)}"
-    if excerpt:
+    if excerpt and not _is_secret(finding):
         yield from _excerpt(place)
     for name, text in (("why", finding.why), ("fix", finding.fix)):
         if text:
             yield f"  {click.style(f'{name}:', bold=True)} {text}"
+
+
+def _is_secret(finding: AbortRun) -> bool:
+    return isinstance(finding, SpecError) and finding.code == "secret-in-spec"
 
 
 def _excerpt(place: Place) -> Iterator[str]:

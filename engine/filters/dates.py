@@ -26,7 +26,7 @@ def datetime_(value: Any, format: str = "", zone: str = "UTC") -> str:
     """The date and time that is written in a format, as ISO 8601; without an offset, it is the time of the zone."""
     if format:
         date_forms.reader(words(format, "format"))
-    there = _zone(zone)
+    there = zone_of(zone)
     if is_empty(value):
         return ""
     moment = _read(value, format)
@@ -35,7 +35,7 @@ def datetime_(value: Any, format: str = "", zone: str = "UTC") -> str:
 
 def in_zone(value: Any, zone: str) -> str:
     """The same moment by the clocks of a zone; of an ISO 8601 time, which without an offset is UTC."""
-    there = _zone(zone)
+    there = zone_of(zone)
     if is_empty(value):
         return ""
     moment = _iso(value)
@@ -85,7 +85,7 @@ def _iso(value: Any) -> date | datetime:
 
 
 @lru_cache(maxsize=64)
-def _zone(name: str) -> ZoneInfo:
+def zone_of(name: str) -> ZoneInfo:
     """A time zone by its name. Raises ArgumentError where there is none."""
     if words(name, "zone") not in _zones():
         close = get_close_matches(name[:60], _zones(), n=1)

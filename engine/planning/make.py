@@ -15,6 +15,7 @@ from engine.adapters import Context, Vendor
 from engine.errors import CredentialsError, EnvironmentFault, SpecError, VendorUnavailable
 from engine.estimate import estimate
 from engine.limits import LimitedGate, OpenGate
+from engine.observers import Nobody, Observers
 from engine.planning.calls import CountingGate
 from engine.planning.enriching import PlannedEnrichStage
 from engine.planning.front import in_front
@@ -24,7 +25,6 @@ from engine.planning.records import Plan
 from engine.planning.stages import AtOnce
 from engine.planning.vendor import PlanningVendor
 from engine.plugins import Plugins
-from engine.records import Failure
 from engine.run import Run
 from engine.specs import Integration
 from engine.stages.base import Circumstances, Stage
@@ -75,11 +75,8 @@ class _PlanningRun(Run):
     def _sending(self, vendor: Vendor) -> list[Stage]:
         return [AtOnce(stage) for stage in super()._sending(vendor)]
 
-    def _observe_failure(self, lead_id: int, failure: Failure) -> None:
-        """A plan is nobody's news."""
-
-    def _observe(self, call: Callable[[], object]) -> None:
-        """A plan is nobody's news."""
+    def _observers(self, run: Circumstances) -> Observers:
+        return Nobody()
 
 
 def make(

@@ -18,6 +18,7 @@ from engine.state.edits import Edits
 from engine.state.erasure import Erasure
 from engine.state.imports import Imports
 from engine.state.ledger import Ledger
+from engine.state.notified import Notified
 from engine.state.plans import Plans
 from engine.state.provider_stats import ProviderStats
 from engine.state.queue import Queue
@@ -54,6 +55,7 @@ class Store:
         self.actions = Actions(self.database)
         self.erasure = Erasure(self.database)
         self.connections = Connections(self.database)
+        self.notified = Notified(self.database)
         self.views = Views(self.database)
         self.selections = Selections(self.database)
         self.verifications = Verifications(self.database)
