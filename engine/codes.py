@@ -61,17 +61,22 @@ CODES: dict[str, Code] = _table(
          "you", "Add an enrichment step that finds the address and retry; or set it with `engine reconcile fix LEAD"
          " email=ADDRESS`."),
     Code("DATA_VALUE_VALIDATION", "A value does not have the form, type, length or option that the field takes.",
-         "you", "Correct the value, or the expression that makes it, and retry."),
+         "you", "Correct the value, or the expression that makes it, and retry;"
+         " `engine reconcile fix --group DATA_VALUE_VALIDATION` proposes how."),
     Code("NO_TAG_MAPPING", "A qualifier answer has no option in the mapping.", "admin",
-         "Add the answer under `qualifiers: … options:` in the mapping and retry."),
+         "Add the answer under `qualifiers: … options:` in the mapping and retry;"
+         " `engine reconcile fix --group NO_TAG_MAPPING` proposes how."),
     Code("MISSING_REMOTE_FIELD", "The mapping names a field that the vendor does not have or does not let us write.",
-         "admin", "Correct the field name in the mapping, or restore the field at the vendor, and retry."),
+         "admin", "Correct the field name in the mapping, or restore the field at the vendor, and retry;"
+         " `engine reconcile fix --group MISSING_REMOTE_FIELD` proposes how."),
     Code("CAMPAIGN_NOT_WRITABLE", "The program or list does not exist, is archived, or cannot take members.", "admin",
          "Correct the id in the mapping, or the program or list at the vendor, and retry."),
     Code("INVALID_CAMPAIGN_STATUS", "The program has no such status.", "admin",
-         "Use a status of the program's channel, written exactly as there, and retry."),
+         "Use a status of the program's channel, written exactly as there, and retry;"
+         " `engine reconcile fix --group INVALID_CAMPAIGN_STATUS` proposes how."),
     Code("AMBIGUOUS_MATCH", "Several records at the vendor have this key.", "admin",
-         "Merge the duplicates at the vendor, or allow `duplicates: most_recent` in the matching rule, and retry."),
+         "Merge the duplicates at the vendor, or allow `duplicates: most_recent` in the matching rule, and retry;"
+         " `engine reconcile fix --group AMBIGUOUS_MATCH` proposes how."),
     Code("ALREADY_EXISTS", "The record exists already and the spec allows creating only.", "admin",
          "Ignore the lead, or allow updates with `action: upsert` in the matching rule and retry."),
     Code("REMOTE_RECORD_GONE", "The record that this lead was written to no longer exists, and no other key matches.",

@@ -7,6 +7,9 @@ from typing import Any
 
 from engine.filters import text
 
+#: What a verification found, where that is no failure code.
+_VERIFIED = {"held": "as it was sent"}
+
 #: An event of a way: Unix time, what happened, and more about it.
 Event = tuple[float, str, str]
 
@@ -22,6 +25,7 @@ def way(
     runs: when each run began, by id. acts: what people did to the lead. modes: the sync modes that runs went by since.
     """
     found = [*_captured(story, runs), *_enriched(story, runs), *_mapped(story, runs), *_sent(story), *_failed(story)]
+    found += [(each["at"], "verified", _VERIFIED.get(each["outcome"], each["outcome"])) for each in story["verified"]]
     found += [*_edited(story), *_frozen(story, runs, acts, modes)]
     found += [(act["at"], act["what"], f"by {act['by']}{_because(act['detail'])}") for act in acts
               if act["what"] != "edit"]  # fmt: skip

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from engine import hookimpl, specs
 from engine.adapters import Vendor
 from engine.cli import build_cli
+from engine.codes import CODES
 from engine.errors import SpecError
 from engine.records import Delivery, Failure, Field, Outcome, Program
 from engine.state import Store
@@ -403,3 +404,9 @@ def test_the_same_at_a_vendor_of_this_house_in_a_spec_that_is_json(bench: Any, p
     assert done.code == 0, done.err
     assert json.loads(spec.read_text("utf-8"))["mapping"]["fields"]["title"]["too_long"] == "truncate"
     assert bench.people()["ada1@kestrel.example"]["title"] == "T" * 255
+
+
+@pytest.mark.parametrize("code", ["DATA_VALUE_VALIDATION", "NO_TAG_MAPPING", "MISSING_REMOTE_FIELD",
+                                  "INVALID_CAMPAIGN_STATUS", "AMBIGUOUS_MATCH"])  # fmt: skip
+def test_a_group_whose_cause_can_be_fixed_names_the_command(code: str) -> None:
+    assert f"`engine reconcile fix --group {code}` proposes how" in CODES[code].fix

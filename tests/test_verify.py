@@ -48,6 +48,8 @@ def test_a_changed_field_is_shown_and_a_retry_writes_it_again(vendor: str, bench
     assert set(bench.statuses().values()) == {"cleared"}, "without --fail the leads stay as they are"
     assert [each.lead.lead_id for each in verify(bench, differing=True, fail=True).differing] == [read.lead.lead_id]
     assert bench.failures() == {"ada1@kestrel.example": "REMOTE_VALUE_CHANGED"}
+    (other, shown) = (bench.cli("reconcile", "show", f"ada{number}@kestrel.example").out for number in (2, 1))
+    assert "verified  as it was sent" in other and "verified  REMOTE_VALUE_CHANGED" in shown
     bench.retry(code="REMOTE_VALUE_CHANGED")
     assert bench.people(vendor)["ada1@kestrel.example"][title] == "Head Buyer"
     bench.clock.advance(LATER)

@@ -220,6 +220,9 @@ class Reports:
                 " JOIN deliveries d ON d.id = o.delivery_id WHERE d.lead_id = ? ORDER BY o.id",
                 [lead_id],
             ),
+            "verified": self._all(
+                ("outcome", "at"), "SELECT outcome, at FROM verifications WHERE lead_id = ?", [lead_id]
+            ),
             "memberships": self._all(
                 ("kind", "target", "status", "state", "data"),
                 "SELECT kind, program_id, status, state, data FROM memberships WHERE lead_id = ?"
