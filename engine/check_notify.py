@@ -53,7 +53,7 @@ def _check_email(finder: Finder, rule: NotifyRule, at: str) -> None:
     config = rule.config
     addresses = {f"{at}.from": config["from"], **{f"{at}.to.{number}": to for number, to in enumerate(config["to"])}}
     for place, address in addresses.items():
-        if not _ADDRESS.fullmatch(address):
+        if not (_ADDRESS.fullmatch(address) and address.rpartition("<")[2].isascii()):
             finder.problem("wrong-value", f"{address!r} is no email address", place, "Write it as in ops@example.com.")
     if config.get("security") == "none" and "username" in config and not is_loopback(config["host"]):
         what = "the password would travel in the clear"

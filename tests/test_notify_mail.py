@@ -160,6 +160,8 @@ def test_who_is_refused_is_told_and_the_others_have_their_mail(start: Start) -> 
 def test_a_server_that_is_not_there_is_told_with_its_address(start: Start) -> None:
     with pytest.raises(RetryLater, match=r"127\.0\.0\.1:9 did not take it"):
         mail.send(MESSAGE, config(start(), port=9))
+    with pytest.raises(RetryLater, match="did not take it"):
+        mail.send(MESSAGE, config(start(), host="a..b"))
 
 
 def test_a_subject_cannot_smuggle_in_headers(start: Start) -> None:

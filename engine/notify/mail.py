@@ -34,7 +34,7 @@ def send(message: Message, config: Mapping[str, Any]) -> list[str]:
             if config.get("username"):
                 server.login(str(config["username"]), str(config.get("password", "")))
             return sorted(server.send_message(mail))
-    except (OSError, smtplib.SMTPException) as error:
+    except (OSError, smtplib.SMTPException, ValueError) as error:  # also a host or an address that none can be
         raise RetryLater(f"the mail server {host}:{port} did not take it: {_reason(error)}") from error
 
 
