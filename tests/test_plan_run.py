@@ -139,7 +139,8 @@ def test_an_interrupted_run_goes_on_as_planned(bench: Bench, fault: dict[str, An
 
 def test_an_interrupted_run_does_not_go_on_where_the_rest_has_changed(bench: Bench) -> None:
     rows = [row(number) for number in range(4)]
-    spec = show(bench, [{"email": "ada3@fernhill.example", "city": "Ulm"}], rows, config={"limits": {"batch_size": 2}})
+    one_by_one = {"limits": {"batch_size": 2, "concurrency": 1}}
+    spec = show(bench, [{"email": "ada3@fernhill.example", "city": "Ulm"}], rows, config=one_by_one)
     path = saved(bench, spec)
     bench.marketo().add_fault(match="POST /rest/v1/leads.json", error="603", skip=1, times=1)
     run_planned(bench, spec, path)
