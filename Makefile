@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PACKAGES := -e .[dev] -e plugins/marketo -e plugins/pardot -e plugins/enrichers
+# Compiled modules are kept, or each process that a test starts would compile them anew.
+unexport PYTHONDONTWRITEBYTECODE
 METADATA := pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
 
 .PHONY: demo test torture lint docs bench clean

@@ -263,11 +263,11 @@ def test_calls_at_once_stay_within_what_the_provider_allows(bed: Bed) -> None:
 def test_leads_do_not_wait_for_each_others_slow_answers(bed: Bed) -> None:
     slow = Provider("slow", ["city"], lambda lead: EnrichAnswer("pending", ticket=lead["last_name"], after=60),
                     later=lambda inquiry: hit(city="Oslo"))  # fmt: skip
-    bed.leads(*people(1500))
+    bed.leads(*people(600))
     before = bed.time
     bed.run([{"use": "slow"}], slow)
     assert bed.time - before < 200
-    assert bed.sql("SELECT count(*) FROM enriched_values") == [(1500,)]
+    assert bed.sql("SELECT count(*) FROM enriched_values") == [(600,)]
 
 
 @pytest.mark.parametrize("workers", [1, 8, 32])

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from engine_enrichers.declared.files import shipped_files
 from engine_enrichers.testing import ProviderConformance
 
@@ -21,6 +22,11 @@ class TestOurs(ProviderConformance):
 
 class TestShippedFiles(ProviderConformance):
     files = shipped_files()
+
+    @pytest.fixture(autouse=True)
+    def _in_short(self, request: pytest.FixtureRequest) -> None:
+        if not request.config.getoption("--torture"):
+            self.one_in = 4
 
 
 def test_there_are_many_of_them() -> None:
