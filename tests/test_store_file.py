@@ -8,7 +8,9 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -163,3 +165,15 @@ def test_a_new_state_may_be_opened_by_several_processes_at_once(tmp_path: Path) 
     code = "import sys; from engine.state import Store; Store(sys.argv[1]).close()"
     opening = [subprocess.Popen([sys.executable, "-c", code, str(path)]) for _ in range(6)]
     assert [process.wait(60) for process in opening] == [0] * 6
+
+
+def test_processes_that_start_at_once_in_a_new_folder_all_get_the_state(tmp_path: Path) -> None:
+    together = threading.Barrier(4, timeout=20)
+
+    def opened(number: int) -> str:
+        together.wait()
+        with Store(tmp_path / f"show {number // 4}" / "states" / "state.db") as found:
+            return found.database.path.name
+
+    with ThreadPoolExecutor(4) as threads:
+        assert set(threads.map(opened, range(16))) == {"state.db"}
