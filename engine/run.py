@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,8 +15,11 @@ from engine import check
 from engine.adapters import Adapter, Context, Source, Vendor
 from engine.callbacks import CallbackServer
 from engine.codes import NOTICES
+from engine.codes import code as code_of
 from engine.errors import AbortRun, CredentialsError, EngineError, RunStopped, SpecError
 from engine.limits import LimitedGate
+from engine.logs import BoundLogger
+from engine.observers import tell
 from engine.plugins import Plugins, build
 from engine.prepare import prepared
 from engine.records import Failure, Lead
@@ -32,32 +36,10 @@ from engine.stages.rows import column_plan
 from engine.stages.sync import SyncStage
 from engine.stages.waterfall import Waterfall
 from engine.state import Store
+from engine.summary import Summary, log_end
 from engine.waterfalls import WaterfallMaker
 
-SCHEMA_VERSION = 1
 _WAITING = ("captured", "enriched", "mapped", "matched", "unknown", "written")
-
-
-@dataclass(frozen=True)
-class Summary:
-    """The end of a run, as `--json` prints it."""
-
-    run: str
-    integration: str
-    exit_code: int
-    status: str
-    message: str
-    seconds: float
-    this_run: Mapping[str, int]
-    totals: Mapping[str, int]
-    written: Mapping[str, int]
-    enriched: Mapping[str, int]
-    paid: Sequence[Mapping[str, Any]]
-    notes: Sequence[str]
-    schema_version: int = SCHEMA_VERSION
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 Progress = Callable[["Run"], None]
@@ -106,6 +88,7 @@ class Run:
     prepare: Callable[[], None] = lambda: None
     guard: Callable[[Vendor], Vendor] = lambda vendor: vendor
     by: str = "somebody"
+    log: BoundLogger = field(default_factory=BoundLogger)
 
     circumstances: Circumstances | None = None
     source: Source | None = None
@@ -145,8 +128,10 @@ class Run:
             import_settle_after=vendor.bulk.settle_after if vendor.bulk else 0.0,
         )
         gate.declare(vendor.account, vendor.limits)
+        self.log.fields.update(run=run.id, integration=integration.name, vendor=integration.destination.use)
+        self.log.info("the run has started")
         self.circumstances = Circumstances(
-            self.store, run, integration, self.now, account=vendor.account, on_failure=self._observe_failure
+            self.store, run, integration, self.now, vendor.account, on_failure=self._observe_failure, log=self.log
         )
         lost = self.store.ledger.close_open(self.now())
         if lost:
@@ -163,7 +148,7 @@ class Run:
             self.circumstances.log.info("stopped before the vendor was reached")
         if source:
             for text in source.notes():
-                self.circumstances.note(f"{source.label}: {text}")
+                self.circumstances.note(f"{source.label}: {text}", level=logging.INFO)
         return self._finish(error, time.monotonic() - started)
 
     # What a run is made of --------------------------------------------------------------------------------------
@@ -171,9 +156,10 @@ class Run:
     def _context(self, config: Mapping[str, Any], where: str, **gate_settings: Any) -> tuple[Context, LimitedGate]:
         """What an adapter is handed whose `config` stands at `where` in the spec."""
         own = self.integration.folder
-        gate = LimitedGate(self.store.quotas, now=self.now, sleep=self._sleep, tell=self._tell, **gate_settings)
+        settings = {"now": self.now, "sleep": self._sleep, "tell": self._tell, "log": self.log, **gate_settings}
+        gate = LimitedGate(self.store.quotas, **settings)
         secrets = ReferredSecrets(config, own, where=where, sleep=self._sleep)
-        return Context(self.now, self._sleep, own, gate, secrets=secrets), gate
+        return Context(self.now, self._sleep, own, gate, secrets=secrets, log=self.log), gate
 
     def _tell(self, text: str) -> None:
         """What a gate has to say to people."""
@@ -253,7 +239,7 @@ class Run:
                 stage.close()
         if source:
             for text in mapper.notes():
-                run.note(text)
+                run.note(text, logged="events of leads and events of programs differ")
 
     def _enriching(self, run: Circumstances, waterfall: Waterfall) -> Stage:
         return EnrichStage(run, waterfall)
@@ -283,6 +269,8 @@ class Run:
                 except AbortRun as error:
                     failure = failure or error
                     break
+                if moved:
+                    self._log_step(stage)
                 did = did or moved
                 quiet = quiet and not moved and not stage.in_flight
             if time.monotonic() - shown > 0.1:
@@ -339,7 +327,8 @@ class Run:
         run = self.circumstances.run
         for code_name, count, example in self.store.reports.notices(run.id):
             leads = "1 lead" if count == 1 else f"{count} leads"
-            self.circumstances.note(f"{code_name}, {leads}: {NOTICES.get(code_name, '')} E.g. {example}")
+            noticed = f"{code_name}, {leads}: {NOTICES.get(code_name, '')}"
+            self.circumstances.note(f"{noticed} E.g. {example}", logged=noticed)
         totals = self.store.reports.totals(self.integration.name)
         status, code, message = "done", 1 if totals["failed"] else 0, ""
         if error is not None:
@@ -348,37 +337,44 @@ class Run:
             status, code = "interrupted", 130
         if isinstance(error, CredentialsError):
             self.store.connections.pause(run.integration_id, error.failure, message, self.now())
+            self.log.warning("the connection is paused", extra={"code": error.failure, "printed": True})
         elif status == "done":
             self.store.connections.resume(run.integration_id)
         self.store.runs.end(run.id, status, code, self.now(), message)
         summary = Summary(
             run=run.id,
             integration=self.integration.name,
+            vendor=self.integration.destination.use,
             exit_code=code,
             status=status,
             message=message,
             seconds=seconds,
             this_run=asdict(self.circumstances.tallies),
+            failures=[
+                {"code": each, "owner": code_of(each, self.plugins.codes).owner, "leads": count}
+                for each, count in sorted(self.circumstances.failures.items())
+            ],
             totals=totals,
             written=self.store.reports.written(self.integration.name),
             enriched=self.store.reports.enriched(self.integration.name),
             paid=self.store.provider_stats.paid(run.id),
             notes=tuple(self.circumstances.notes),
         )
-        self._observe(lambda: self.plugins.manager.hook.run_finished(summary=summary.as_json()))
-        return summary
+        log_end(self.log, summary, error)
+        self._observe("run_finished", summary=summary.as_json())
+        return replace(summary, notes=tuple(self.circumstances.notes))
+
+    def _log_step(self, stage: Stage) -> None:
+        if self.log.isEnabledFor(logging.DEBUG):
+            self.log.debug("a batch has moved on", extra={**asdict(self.tallies), "stage": stage.name})
 
     def _observe_failure(self, lead_id: int, failure: Failure) -> None:
         if not self.plugins.manager.hook.lead_failed.get_hookimpls():
             return
         story = self.store.reports.lead(lead_id) or {}
         lead = Lead(lead_id, story["key"], story["fields"], story["qualifiers"], story["events"])
-        self._observe(lambda: self.plugins.manager.hook.lead_failed(lead=lead, failure=failure))
+        self._observe("lead_failed", lead=lead, failure=failure)
 
-    def _observe(self, call: Callable[[], object]) -> None:
-        try:
-            call()
-        except Exception as error:
-            # An observer is somebody else's plugin: whatever it does, the run goes on.
-            if self.circumstances is not None:
-                self.circumstances.note(f"an observer broke: {error!r}")
+    def _observe(self, hook: str, **told: object) -> None:
+        assert self.circumstances is not None  # noqa: S101 - nothing is observed before
+        tell(self.plugins.manager, hook, self.circumstances.note, **told)

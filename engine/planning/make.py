@@ -48,6 +48,7 @@ class _PlanningRun(Run):
 
     def __post_init__(self) -> None:
         self.guard = self._planned
+        self.log.disabled = True
 
     def _context(self, config: Mapping[str, Any], where: str, **gate_settings: Any) -> tuple[Context, LimitedGate]:
         context, gate = super()._context(config, where, **gate_settings)
@@ -78,7 +79,7 @@ class _PlanningRun(Run):
     def _observe_failure(self, lead_id: int, failure: Failure) -> None:
         """A plan is nobody's news."""
 
-    def _observe(self, call: Callable[[], object]) -> None:
+    def _observe(self, hook: str, **told: object) -> None:
         """A plan is nobody's news."""
 
 

@@ -394,4 +394,5 @@ class Desk:
     def _turn_off(self, why: str, told: str = "") -> None:
         if not self.step.off:
             self.step.off = f"left out for the rest of the run: {why}"
-            self.run.note(f"{self.step.name} is left out for the rest of the run. {told or why}")
+            left = f"{self.step.name} is left out for the rest of the run"
+            self.run.note(f"{left}. {told or why}", logged=left)

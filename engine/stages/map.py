@@ -128,8 +128,7 @@ class MapStage:
             if result.status not in {"mapped", "matched"}:
                 run.in_hand.drop(result.lead_id)
             if result.failure:
-                run.tallies.failed += 1
-                run.on_failure(result.lead_id, result.failure)
+                run.fail(result.lead_id, result.failure, self.name)
             elif result.status == "written":
                 run.tallies.unchanged += 1
         return True
