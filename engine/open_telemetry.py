@@ -145,7 +145,7 @@ def _first(names: Sequence[str]) -> str:
 
 
 def _resource() -> Resource:
-    """Who sends: as the environment names it, or the engine. Not which process: each run would be a series of its own."""
+    """Who sends, as the environment names it. Not which process: each run would be a series of its own."""
     found: Mapping[str, Any] = Resource.create().attributes
     own = {"service.name": "lead-engine", "service.version": __version__}
     stated = os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
