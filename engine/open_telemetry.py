@@ -120,9 +120,11 @@ def _export(
     try:
         _record(provider, instruments, measurements)
         for name, reader in readers.items():
+            said.texts.clear()
             reader.collect()
             if not reader.taken:
-                troubles.append(f"{name}: {said.texts[-1] if said.texts else 'refused'}")
+                # The first is the reason, the last that it was given up.
+                troubles.append(f"{name}: {said.texts[0] if said.texts else 'refused'}")
     finally:
         provider.shutdown()
 

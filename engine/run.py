@@ -36,7 +36,7 @@ from engine.stages.rows import column_plan
 from engine.stages.sync import SyncStage
 from engine.stages.waterfall import Waterfall
 from engine.state import Store
-from engine.summary import Summary, log_end
+from engine.summary import Summary, log_abort, log_end
 from engine.waterfalls import WaterfallMaker
 
 _WAITING = ("captured", "enriched", "mapped", "matched", "unknown", "written")
@@ -101,11 +101,19 @@ class Run:
 
     def go(self) -> Summary:
         """Run to the end. Raises AbortRun only before anything was opened; later it becomes the summary's exit code."""
-        check.refuse_if_wrong(self.integration, self.plugins)
-        self.store.database.hold(self.wait, self._sleep)
+        self.log.fields.update(integration=self.integration.name, vendor=self.integration.destination.use)
+        try:
+            check.refuse_if_wrong(self.integration, self.plugins)
+            self.store.database.hold(self.wait, self._sleep)
+        except AbortRun as error:
+            log_abort(self.log, error)
+            raise
         try:
             self.prepare()
             return self._opened()
+        except AbortRun as error:
+            log_abort(self.log, error)
+            raise
         finally:
             if self._inbox:
                 self._inbox.close()
@@ -128,7 +136,7 @@ class Run:
             import_settle_after=vendor.bulk.settle_after if vendor.bulk else 0.0,
         )
         gate.declare(vendor.account, vendor.limits)
-        self.log.fields.update(run=run.id, integration=integration.name, vendor=integration.destination.use)
+        self.log.fields.update(run=run.id)
         self.log.info("the run has started")
         self.circumstances = Circumstances(
             self.store, run, integration, self.now, vendor.account, on_failure=self._observe_failure, log=self.log
@@ -360,7 +368,9 @@ class Run:
             paid=self.store.provider_stats.paid(run.id),
             notes=tuple(self.circumstances.notes),
         )
-        log_end(self.log, summary, error)
+        if error is not None:
+            log_abort(self.log, error)
+        log_end(self.log, summary)
         self._observe("run_finished", summary=summary.as_json())
         return replace(summary, notes=tuple(self.circumstances.notes))
 

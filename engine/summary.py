@@ -36,10 +36,13 @@ class Summary:
         return asdict(self)
 
 
-def log_end(log: logging.Logger, summary: Summary, error: AbortRun | None) -> None:
-    """Write the end of a run, its counts, and what kept it from going on."""
-    if error is not None:
-        log.error("the run could not go on: %s", error.what, extra={"printed": True})
+def log_abort(log: logging.Logger, error: AbortRun) -> None:
+    """Write what keeps a run from starting or from going on."""
+    log.error("the run cannot go on: %s", error.what, extra={"exit_code": error.exit_code, "printed": True})
+
+
+def log_end(log: logging.Logger, summary: Summary) -> None:
+    """Write the end of a run, and its counts."""
     totals = summary.totals
     standing = {"presync": totals["presync"], "cleared": totals["cleared"], "standing_failed": totals["failed"]}
     end = {"status": summary.status, "exit_code": summary.exit_code, "seconds": round(summary.seconds, 3)}

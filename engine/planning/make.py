@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import sys
 import time
@@ -15,6 +16,7 @@ from engine.adapters import Context, Vendor
 from engine.errors import CredentialsError, EnvironmentFault, SpecError, VendorUnavailable
 from engine.estimate import estimate
 from engine.limits import LimitedGate, OpenGate
+from engine.logs import NAME as LOGGER
 from engine.planning.calls import CountingGate
 from engine.planning.enriching import PlannedEnrichStage
 from engine.planning.front import in_front
@@ -55,7 +57,8 @@ class _PlanningRun(Run):
         if where != "destination.config":
             return context, gate
         self.calls = CountingGate(gate)
-        return replace(context, gate=self.calls), gate
+        # The run itself says nothing; what a vendor's plugin has to say is still said.
+        return replace(context, gate=self.calls, log=logging.getLogger(LOGGER)), gate
 
     def _planned(self, real: Vendor) -> Vendor:
         self.vendor = in_front(PlanningVendor, real, self.calls)

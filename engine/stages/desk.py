@@ -358,7 +358,7 @@ class Desk:
             self._turn_off(f"it keeps failing: {error.what if isinstance(error, EngineError) else broken(error)}")
         effect = isinstance(error, NoAnswer) or not isinstance(error, EngineError)
         if not isinstance(error, EngineError):
-            self.run.log.error("enricher %s broke", self.step.name, exc_info=error)
+            self.run.log.error("an enricher broke", exc_info=error, extra={"provider": self.step.name})
         for case in batch.cases:
             case.due = now + max(0.05, after)
             if batch.kind == "collect":

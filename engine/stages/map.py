@@ -77,7 +77,7 @@ def worked_out(
         by = keys.of(lead)
         return by if isinstance(by, Failure) else (found, by, _packed(found))
     except Exception as error:
-        log.exception("mapping lead %s broke", lead.id)
+        log.exception("mapping a lead broke", extra={"lead": lead.id, "stage": "map"})
         return Failure("PLUGIN_ERROR", f"the mapping broke on this lead: {error!r}")
 
 
