@@ -6,7 +6,8 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -63,6 +64,20 @@ class _Said(logging.Handler):
         self.texts.append(record.getMessage())
 
 
+@contextmanager
+def _heard(said: _Said) -> Iterator[None]:
+    """Let nobody else hear what OpenTelemetry logs."""
+    logger = logging.getLogger("opentelemetry")
+    propagated = logger.propagate
+    logger.addHandler(said)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(said)
+        logger.propagate = propagated
+
+
 def export(
     instruments: Sequence[Instrument],
     measurements: Sequence[Measurement],
@@ -77,25 +92,19 @@ def export(
     troubles: list[str] = []
     # What is written here at once is not kept waiting by what is sent.
     ordered = sorted(dict.fromkeys(exporters), key=lambda name: name == "otlp")
-    logger, said = logging.getLogger("opentelemetry"), _Said()
-    propagated = logger.propagate
-    logger.addHandler(said)
-    logger.propagate = False
+    said = _Said()
 
     def work() -> None:
         try:
-            _export(instruments, measurements, ordered, troubles, said)
+            with _heard(said):
+                _export(instruments, measurements, ordered, troubles, said)
         except Exception as error:
             troubles.append(f"{type(error).__name__}: {error}")
 
     # A thread that may be left behind: a name that is not resolved is waited for without an end.
     thread = threading.Thread(target=work, name="metrics", daemon=True)
-    try:
-        thread.start()
-        thread.join(longest)
-    finally:
-        logger.removeHandler(said)
-        logger.propagate = propagated
+    thread.start()
+    thread.join(longest)
     if thread.is_alive():
         troubles.append(f"no answer within {longest:g} s")
     return [" ".join(without_people(text).split())[:300] for text in troubles]
