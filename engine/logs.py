@@ -120,7 +120,11 @@ def broken_at(error: BaseException | None) -> list[str]:
 
 
 def _message(record: logging.LogRecord) -> str:
-    return without_people(record.getMessage())
+    try:
+        return without_people(record.getMessage())
+    except Exception:
+        # A plugin's text and what belongs in it do not fit; the text alone still tells where to look.
+        return without_people(f"{record.msg!s}")
 
 
 def _error(record: logging.LogRecord) -> list[str]:
@@ -141,7 +145,7 @@ class JsonLines(logging.Formatter):
         }
         if error := _error(record):
             whole["error"] = error
-        return json.dumps(whole, ensure_ascii=False)
+        return json.dumps(whole)
 
 
 class Lines(logging.Formatter):
@@ -158,15 +162,38 @@ class Lines(logging.Formatter):
         return "\n".join([line, *(f"    {each}" for each in _error(record))])
 
 
-class _StandardError(logging.Handler):
-    """Writes to what is standard error at the time: a progress display stands in front of it for a while."""
+class _Output(logging.Handler):
+    """Writes lines to an open file, or to what is standard error at the time: a progress display stands in front of it.
+
+    Raises nothing: a log that cannot be written, which is said once, keeps no run from going on.
+    """
+
+    def __init__(self, file: int | None) -> None:
+        super().__init__()
+        self._file = file
+        self._broken = False
 
     def emit(self, record: logging.LogRecord) -> None:
+        if self._broken:
+            return
+        line = self.format(record) + "\n"
         try:
-            sys.stderr.write(self.format(record) + "\n")
-            sys.stderr.flush()
-        except (OSError, ValueError):
-            return  # nobody reads it any more
+            if self._file is not None:
+                os.write(self._file, line.encode("utf-8", "backslashreplace"))
+            else:
+                sys.stderr.write(line)
+                sys.stderr.flush()
+        except (OSError, ValueError) as error:
+            self._broken = True
+            if self._file is not None:
+                sys.stderr.write(f"warning: the log cannot be written: {error}\n")
+
+    def close(self) -> None:
+        super().close()
+        self._broken = True
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
 
 
 def _not_printed_anyway(record: logging.LogRecord) -> bool:
@@ -181,11 +208,8 @@ def shown(form: str, level: str, file: Path | None = None, *, asked: bool = True
     form: one of FORMATS. level: the lowest, one of LEVELS. asked: whether anybody asked for a log; where nobody did,
     what the command prints in any case is left out. Raises OSError where the file cannot be written.
     """
-    handler: logging.Handler = _StandardError()
-    if file is not None:
-        # Made here, because a file that is opened first and closed to others afterwards was open in between.
-        os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
-        handler = logging.FileHandler(file, encoding="utf-8")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    handler = _Output(None if file is None else os.open(file, flags, 0o600))
     handler.setFormatter(JsonLines() if form == "json" else Lines())
     if not asked:
         handler.addFilter(_not_printed_anyway)

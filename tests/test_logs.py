@@ -149,6 +149,19 @@ def test_what_breaks_is_told_by_its_place_and_not_by_its_words() -> None:
         assert unwanted not in line + text
 
 
+def test_a_log_that_cannot_be_written_is_said_once_and_the_run_goes_on(bench: Any, person: Any) -> None:
+    ended = bench.cli("--log-file", "/dev/full", "--log-level", "debug", "run", small(bench, person), "--quiet")
+    assert ended.code == 1 and bench.conserved()["cleared"] == 1
+    assert ended.err.startswith("warning: the log cannot be written: ") and ended.err.count("\n") == 1
+
+
+def test_a_record_that_does_not_fit_its_text_breaks_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with logs.shown("json", "info"):
+        logging.getLogger("engine").info("%d leads of %s", "Ada1")
+    (said,) = lines(capsys.readouterr().err)
+    assert said["message"] == "%d leads of %s"
+
+
 def test_a_line_for_people_cannot_steer_their_terminal() -> None:
     record = logging.LogRecord("engine", logging.INFO, "here", 1, "read \x1b[2J\nerror: %s", ("x",), None)
     assert logs.Lines().format(record).count("\n") == 0 and "\x1b" not in logs.Lines().format(record)
