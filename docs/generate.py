@@ -33,6 +33,8 @@ from engine import (
     findings,
     hookspecs,
     limits,
+    logs,
+    metrics,
     plugins,
     records,
     specs,
@@ -240,6 +242,23 @@ def lead_fields() -> Iterator[str]:
     yield ", ".join(f"`{name}`" for name in records.LEAD_FIELDS)
 
 
+def log_fields() -> Iterator[str]:
+    yield from table(("field", "meaning"), ((f"`{name}`", meaning) for name, meaning in logs.FIELDS.items()))
+
+
+def metric_instruments() -> Iterator[str]:
+    found = (
+        (f"`{each.name}`", each.kind, f"`{each.unit}`", each.meaning,
+         ", ".join(f"`{name.removeprefix('lead_engine.')}`" for name in each.attributes))
+        for each in metrics.INSTRUMENTS
+    )  # fmt: skip
+    yield from table(("metric", "kind", "unit", "what it counts", "attributes (each `lead_engine.…`)"), found)
+
+
+def metric_attributes() -> Iterator[str]:
+    yield from table(("attribute", "meaning"), ((f"`{name}`", text) for name, text in metrics.ATTRIBUTES.items()))
+
+
 PARTS: Mapping[str, Callable[[], Iterator[str]]] = {
     "adapters": adapter_reference,
     "commands": commands,
@@ -249,6 +268,9 @@ PARTS: Mapping[str, Callable[[], Iterator[str]]] = {
     "hooks": hooks,
     "interfaces": interfaces,
     "lead-fields": lead_fields,
+    "log-fields": log_fields,
+    "metric-attributes": metric_attributes,
+    "metrics": metric_instruments,
     "notices": notice_codes,
     "specs": spec_reference,
     **generate_expressions.PARTS,

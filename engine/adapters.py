@@ -85,7 +85,7 @@ class Context:
 
     def http(self, base_url: str, *, timeout: float = 30.0, max_bytes: int = 32 * 2**20) -> Http:
         """Open a client for `base_url`; `timeout` in seconds per call, answers above `max_bytes` are refused."""
-        return Http(base_url, gate=self.gate, timeout=timeout, max_bytes=max_bytes)
+        return Http(base_url, gate=self.gate, timeout=timeout, max_bytes=max_bytes, log=self.log)
 
 
 class Adapter(ABC):

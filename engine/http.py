@@ -33,6 +33,7 @@ from engine.transport import Transport, deadline
 
 # It writes whole URLs at level INFO, and some providers want their key in the URL.
 logging.getLogger("httpx").disabled = True
+_LOG = logging.getLogger("engine")
 
 #: Names and values of headers as RFC 9110 has them, section 5.1 and 5.5; values may hold any character of Latin-1.
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -113,6 +114,7 @@ class Http:
         resolve: Resolve = resolve,
         allowed: Callable[[Address], bool] = is_public,
         clock: Callable[[], float] = time.monotonic,
+        log: logging.Logger = _LOG,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self._gate: Gate = gate or OpenGate()
@@ -122,6 +124,7 @@ class Http:
         self._resolve = resolve
         self._allowed = allowed
         self._clock = clock
+        self._log = log
         self._origins: dict[tuple[str, bytes, int | None], _Origin] = {}
         self._lock = threading.Lock()
         _parse(self.base_url)
@@ -177,15 +180,25 @@ class Http:
         except httpx.InvalidURL as error:
             raise SpecError(f"the parameters make no address: {error}", where=where) from error
         with self._gate.call(counted=counted):
+            started = time.monotonic()
             try:
                 reply = self._read(origin.client, request, where, self._timeout if timeout is None else timeout)
             except RetryLater as error:
+                self._log_call(method, url, started, None)
                 if not isinstance(error, NoAnswer):
                     origin.host.failed(pinned)
                 self._gate.report(healthy=False)
                 raise
             self._gate.report(healthy=reply.status < 500)
+            self._log_call(method, url, started, reply.status)
             return reply
+
+    def _log_call(self, method: str, url: httpx.URL, started: float, status: int | None) -> None:
+        """Log a call by its host alone: paths and parameters may hold whom it is about, and keys."""
+        if self._log.isEnabledFor(logging.DEBUG):
+            fields = {"method": method, "host": url.host, "seconds": round(time.monotonic() - started, 3)}
+            said = "a call was not answered" if status is None else "a call was answered"
+            self._log.debug(said, extra={**fields, "http_status": status})
 
     def _read(self, client: httpx.Client, request: httpx.Request, where: str, allowed: float) -> Reply:
         try:

@@ -20,6 +20,8 @@ from engine.errors import SpecError, VendorUnavailable
 
 #: A call waits for a pause up to this many seconds; a longer one ends the run, which can be resumed.
 LONGEST_WAIT = 120.0
+#: A call that has to wait for so many seconds is worth a line of the log.
+_TOLD_WAIT = 5.0
 
 _log = logging.getLogger("engine")
 
@@ -163,6 +165,7 @@ class LimitedGate:
         sleep: Callable[[float], None] = time.sleep,
         tell: Callable[[str], None] = _log.warning,
         trip_after: int = 8,
+        log: logging.Logger = _log,
     ) -> None:
         self.account = ""
         self.limits = Limits()
@@ -173,6 +176,7 @@ class LimitedGate:
         self._places = threading.BoundedSemaphore(self.limits.concurrency)
         self._line = threading.Lock()
         self._trip_after = trip_after
+        self._log = log
         self._unhealthy = 0
         self._told = ""
         self._lock = threading.Lock()
@@ -208,6 +212,8 @@ class LimitedGate:
     def hold(self, seconds: float, why: str) -> None:
         now = self._now()
         self._tally.hold(self.account, now + seconds, why, now)
+        held = {"account": self.account, "seconds": round(seconds, 1)}
+        self._log.warning("no call of the account starts for a while: %s", why, extra={**held, "printed": True})
 
     def seen(self, used: int) -> None:
         self._tally.seen(self.account, used, self.limits.day(self._now()))
@@ -226,6 +232,8 @@ class LimitedGate:
             if wait <= 0:
                 return
             places.release()
+            if wait >= _TOLD_WAIT:
+                self._log.info("a call waits", extra={"account": self.account, "seconds": round(wait, 1)})
             self._sleep(wait)
 
     def _check_breaker(self) -> None:

@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import pluggy
+
+from engine.errors import EngineError
 from engine.notify.notifier import Notifier
 from engine.plugins import Plugins
 from engine.records import Failure, Lead
@@ -50,23 +53,45 @@ class Everybody:
 
     def lead_failed(self, lead_id: int, failure: Failure) -> None:
         self._notifier.lead_failed(failure.code)
-        hook = self.plugins.manager.hook.lead_failed
-        if not hook.get_hookimpls():
+        manager = self.plugins.manager
+        if not manager.hook.lead_failed.get_hookimpls():
             return
         story = self.run.store.reports.lead(lead_id) or {}
         lead = Lead(lead_id, story["key"], story["fields"], story["qualifiers"], story["events"])
-        self._guarded(lambda: hook(lead=lead, failure=failure))
+        tell(manager, "lead_failed", self.run.note, lead=lead, failure=failure)
 
     def tick(self) -> None:
         self._guarded(self._notifier.tick)
 
     def run_finished(self, summary: Mapping[str, Any]) -> None:
-        self._guarded(lambda: self.plugins.manager.hook.run_finished(summary=summary))
+        tell(self.plugins.manager, "run_finished", self.run.note, summary=summary)
         self._guarded(self._notifier.run_finished)
 
     def _guarded(self, call: Callable[[], object]) -> None:
+        """A message is sent to somebody else's server: whatever happens there, the run goes on."""
         try:
             call()
         except Exception as error:
-            # An observer is somebody else's code, or talks to somebody else's server: the run goes on.
-            self.run.note(f"an observer broke: {redact(repr(error))}")
+            broken = "telling people broke"
+            self.run.note(f"{broken}: {redact(repr(error))}", f"{broken}: {type(error).__name__}")
+
+
+class Note(Protocol):
+    """Takes a sentence for people, and what the log says instead."""
+
+    def __call__(self, text: str, logged: str = "") -> None: ...
+
+
+def tell(manager: pluggy.PluginManager, hook: str, note: Note, **told: object) -> None:
+    """Call an observing hook plugin by plugin; `note` is given what they raise, an EngineError in its own words."""
+    everybody = manager.get_plugins()
+    for implementation in getattr(manager.hook, hook).get_hookimpls():
+        others = [plugin for plugin in everybody if plugin is not implementation.plugin]
+        try:
+            manager.subset_hook_caller(hook, others)(**told)
+        except EngineError as error:
+            note(str(error), f"{implementation.plugin_name}: {error.what}")
+        except Exception as error:
+            # An observer is somebody else's plugin: whatever it does, the run goes on.
+            broken = f"an observer broke, of the plugin {implementation.plugin_name}"
+            note(f"{broken}: {error!r}", f"{broken}: {type(error).__name__}")

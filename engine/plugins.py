@@ -96,17 +96,18 @@ def build(adapter: type[A], config: Mapping[str, Any], context: Any) -> A:
 
 
 def load(extra: Mapping[str, object] | None = None, *, installed: bool = True) -> Plugins:
-    """Load the built-in plugin, the `installed` entry points of the group `engine`, and `extra` ones by name.
+    """Load the built-in plugins, the `installed` entry points of the group `engine`, and `extra` ones by name.
 
     A plugin that cannot be imported or registered is listed as broken and stops nothing. Two adapters of one kind with
     one name are both refused, naming both plugins.
     """
-    from engine import sources
+    from engine import metrics, sources
 
     manager = pluggy.PluginManager("engine")
     manager.add_hookspecs(hookspecs)
     broken: list[Broken] = []
     manager.register(sources, name="built-in")
+    manager.register(metrics, name="metrics")
     if installed:
         for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
             _register_entry(manager, entry, broken)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,8 +15,10 @@ from engine import check
 from engine.adapters import Adapter, Context, Source, Vendor
 from engine.callbacks import CallbackServer
 from engine.codes import NOTICES
+from engine.codes import code as code_of
 from engine.errors import AbortRun, CredentialsError, EngineError, RunStopped, SpecError
 from engine.limits import LimitedGate
+from engine.logs import BoundLogger
 from engine.observers import Everybody, Nobody, Observers
 from engine.plugins import Plugins, build
 from engine.prepare import prepared
@@ -32,32 +35,10 @@ from engine.stages.rows import column_plan
 from engine.stages.sync import SyncStage
 from engine.stages.waterfall import Waterfall
 from engine.state import Store
+from engine.summary import Summary, log_abort, log_end
 from engine.waterfalls import WaterfallMaker
 
-SCHEMA_VERSION = 1
 _WAITING = ("captured", "enriched", "mapped", "matched", "unknown", "written")
-
-
-@dataclass(frozen=True)
-class Summary:
-    """The end of a run, as `--json` prints it."""
-
-    run: str
-    integration: str
-    exit_code: int
-    status: str
-    message: str
-    seconds: float
-    this_run: Mapping[str, int]
-    totals: Mapping[str, int]
-    written: Mapping[str, int]
-    enriched: Mapping[str, int]
-    paid: Sequence[Mapping[str, Any]]
-    notes: Sequence[str]
-    schema_version: int = SCHEMA_VERSION
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 Progress = Callable[["Run"], None]
@@ -106,6 +87,7 @@ class Run:
     prepare: Callable[[], None] = lambda: None
     guard: Callable[[Vendor], Vendor] = lambda vendor: vendor
     by: str = "somebody"
+    log: BoundLogger = field(default_factory=BoundLogger)
 
     circumstances: Circumstances | None = None
     source: Source | None = None
@@ -119,11 +101,19 @@ class Run:
 
     def go(self) -> Summary:
         """Run to the end. Raises AbortRun only before anything was opened; later it becomes the summary's exit code."""
-        check.refuse_if_wrong(self.integration, self.plugins)
-        self.store.database.hold(self.wait, self._sleep)
+        self.log.fields.update(integration=self.integration.name, vendor=self.integration.destination.use)
+        try:
+            check.refuse_if_wrong(self.integration, self.plugins)
+            self.store.database.hold(self.wait, self._sleep)
+        except AbortRun as error:
+            log_abort(self.log, error)
+            raise
         try:
             self.prepare()
             return self._opened()
+        except AbortRun as error:
+            log_abort(self.log, error)
+            raise
         finally:
             if self._inbox:
                 self._inbox.close()
@@ -146,7 +136,9 @@ class Run:
             import_settle_after=vendor.bulk.settle_after if vendor.bulk else 0.0,
         )
         gate.declare(vendor.account, vendor.limits)
-        self.circumstances = Circumstances(self.store, run, integration, self.now, account=vendor.account)
+        self.log.fields.update(run=run.id)
+        self.log.info("the run has started")
+        self.circumstances = Circumstances(self.store, run, integration, self.now, vendor.account, log=self.log)
         self.observers = self._observers(self.circumstances)
         self.circumstances.on_failure = self.observers.lead_failed
         lost = self.store.ledger.close_open(self.now())
@@ -164,7 +156,7 @@ class Run:
             self.circumstances.log.info("stopped before the vendor was reached")
         if source:
             for text in source.notes():
-                self.circumstances.note(f"{source.label}: {text}")
+                self.circumstances.note(f"{source.label}: {text}", level=logging.INFO)
         return self._finish(error, time.monotonic() - started)
 
     # What a run is made of --------------------------------------------------------------------------------------
@@ -172,9 +164,10 @@ class Run:
     def _context(self, config: Mapping[str, Any], where: str, **gate_settings: Any) -> tuple[Context, LimitedGate]:
         """What an adapter is handed whose `config` stands at `where` in the spec."""
         own = self.integration.folder
-        gate = LimitedGate(self.store.quotas, now=self.now, sleep=self._sleep, tell=self._tell, **gate_settings)
+        settings = {"now": self.now, "sleep": self._sleep, "tell": self._tell, "log": self.log, **gate_settings}
+        gate = LimitedGate(self.store.quotas, **settings)
         secrets = ReferredSecrets(config, own, where=where, sleep=self._sleep)
-        return Context(self.now, self._sleep, own, gate, secrets=secrets), gate
+        return Context(self.now, self._sleep, own, gate, secrets=secrets, log=self.log), gate
 
     def _tell(self, text: str) -> None:
         """What a gate has to say to people."""
@@ -257,7 +250,7 @@ class Run:
                 stage.close()
         if source:
             for text in mapper.notes():
-                run.note(text)
+                run.note(text, logged="events of leads and events of programs differ")
 
     def _enriching(self, run: Circumstances, waterfall: Waterfall) -> Stage:
         return EnrichStage(run, waterfall)
@@ -287,6 +280,8 @@ class Run:
                 except AbortRun as error:
                     failure = failure or error
                     break
+                if moved:
+                    self._log_step(stage)
                 did = did or moved
                 quiet = quiet and not moved and not stage.in_flight
             if time.monotonic() - shown > 0.1:
@@ -344,7 +339,8 @@ class Run:
         run = self.circumstances.run
         for code_name, count, example in self.store.reports.notices(run.id):
             leads = "1 lead" if count == 1 else f"{count} leads"
-            self.circumstances.note(f"{code_name}, {leads}: {NOTICES.get(code_name, '')} E.g. {example}")
+            noticed = f"{code_name}, {leads}: {NOTICES.get(code_name, '')}"
+            self.circumstances.note(f"{noticed} E.g. {example}", logged=noticed)
         totals = self.store.reports.totals(self.integration.name)
         status, code, message = "done", 1 if totals["failed"] else 0, ""
         if error is not None:
@@ -353,22 +349,35 @@ class Run:
             status, code = "interrupted", 130
         if isinstance(error, CredentialsError):
             self.store.connections.pause(run.integration_id, error.failure, message, self.now())
+            self.log.warning("the connection is paused", extra={"code": error.failure, "printed": True})
         elif status == "done":
             self.store.connections.resume(run.integration_id)
         self.store.runs.end(run.id, status, code, self.now(), message)
         summary = Summary(
             run=run.id,
             integration=self.integration.name,
+            vendor=self.integration.destination.use,
             exit_code=code,
             status=status,
             message=message,
             seconds=seconds,
             this_run=asdict(self.circumstances.tallies),
+            failures=[
+                {"code": each, "owner": code_of(each, self.plugins.codes).owner, "leads": count}
+                for each, count in sorted(self.circumstances.failures.items())
+            ],
             totals=totals,
             written=self.store.reports.written(self.integration.name),
             enriched=self.store.reports.enriched(self.integration.name),
             paid=self.store.provider_stats.paid(run.id),
             notes=tuple(self.circumstances.notes),
         )
+        if error is not None:
+            log_abort(self.log, error)
+        log_end(self.log, summary)
         self.observers.run_finished(summary.as_json())
         return replace(summary, notes=tuple(self.circumstances.notes))  # an observer may have added to them
+
+    def _log_step(self, stage: Stage) -> None:
+        if self.log.isEnabledFor(logging.DEBUG):
+            self.log.debug("a batch has moved on", extra={**asdict(self.tallies), "stage": stage.name})

@@ -12,6 +12,7 @@ from engine.enrichment import Step
 from engine.errors import Place, SpecError
 from engine.expressions import function, parse
 from engine.limits import Gate, LimitedGate, OpenGate
+from engine.logs import BoundLogger
 from engine.plugins import Plugins, build
 from engine.settings import is_reference, resolve
 from engine.specs import Integration, SpecErrors
@@ -64,7 +65,8 @@ class WaterfallMaker:
         where = f"{at}.config"
         config = (self.resolved or self._resolved)(spec, where)
         context, gate = self.context(spec.config, where, trip_after=_NEVER)
-        context = replace(context, min_confidence=spec.min_confidence, inbox=self.inbox)
+        log = context.log.bound(provider=spec.use) if isinstance(context.log, BoundLogger) else context.log
+        context = replace(context, min_confidence=spec.min_confidence, inbox=self.inbox, log=log)
         enricher: Enricher = build(adapter, config, context)
         self.made.append(enricher)
         if isinstance(gate, LimitedGate):

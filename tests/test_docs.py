@@ -155,6 +155,9 @@ def problem_with(line: str, cli: click.Group) -> str:
     """What is wrong with a command line, or nothing."""
     words = shlex.split(line, comments=True)[1:]
     command: click.Command = cli
+    own = {name for each in cli.params for name in each.opts}
+    while words and words[0] in own:
+        words = words[2:]
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
         name = words.pop(0)
         if name not in command.commands:

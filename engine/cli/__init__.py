@@ -5,18 +5,28 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 import click
 
-from engine import __version__
+from engine import __version__, logs
 from engine.errors import AbortRun, RunStopped
 from engine.plugins import load
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="engine")
-def cli() -> None:
+@click.option("--log-format", type=click.Choice(logs.FORMATS), envvar="ENGINE_LOG_FORMAT", metavar="FORM",
+              help="The log as text, for people, or json, one object a line (also: ENGINE_LOG_FORMAT).")  # fmt: skip
+@click.option("--log-level", type=click.Choice(logs.LEVELS), envvar="ENGINE_LOG_LEVEL", metavar="LEVEL",
+              help="debug, info, warning (the default) or error (also: ENGINE_LOG_LEVEL).")  # fmt: skip
+@click.option("--log-file", type=click.Path(dir_okay=False, path_type=Path), envvar="ENGINE_LOG_FILE", metavar="FILE",
+              help="Add the log to this file, not to standard error (also: ENGINE_LOG_FILE).")  # fmt: skip
+@click.pass_context
+def cli(context: click.Context, log_format: str | None, log_level: str | None, log_file: Path | None) -> None:
     """Takes every captured lead to the marketing automation tool, and shows each one that failed, and why."""
+    asked = bool(log_format or log_level or log_file)
+    context.with_resource(logs.shown(log_format or "text", log_level or "warning", log_file, asked=asked))
 
 
 def build_cli() -> click.Group:

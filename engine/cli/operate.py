@@ -53,7 +53,8 @@ from engine.state import Store
 
 if TYPE_CHECKING:
     from engine.adapters import Vendor
-    from engine.run import Run, Summary
+    from engine.run import Run
+    from engine.summary import Summary
 
 
 @click.command()

@@ -20,7 +20,7 @@ from engine.state import Store
 from engine.state.connections import Paused
 
 if TYPE_CHECKING:
-    from engine.run import Summary
+    from engine.summary import Summary
 
 
 def report(summary: Summary, store: Store, *, as_json: bool, again: str) -> None:

@@ -68,7 +68,7 @@ class PlannedEnrichStage:
         except AbortRun:
             raise
         except Exception:
-            self._run.log.exception("enriching lead %s broke", lead.id)
+            self._run.log.exception("enriching a lead broke", extra={"lead": lead.id})
             ended = Enriched(lead.id, None)
         fields = (ended.data or {}).get("f", lead.fields)
         self.open[lead.id] = [name for name in asked if not fields.get(name)]

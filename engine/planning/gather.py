@@ -15,9 +15,10 @@ from engine.planning.guard import Allowed, guarded_place
 from engine.planning.records import Plan, PlannedLead, PlannedPlace, Word
 from engine.planning.vendor import PLAN_ALONE, PlanningVendor
 from engine.plugins import Plugins
-from engine.run import Run, Summary
+from engine.run import Run
 from engine.specs import Integration
 from engine.state.plans import PlaceRow
+from engine.summary import Summary
 
 #: Leads that a note names.
 _NAMED = 5

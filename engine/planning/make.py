@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import sys
 import time
@@ -15,6 +16,7 @@ from engine.adapters import Context, Vendor
 from engine.errors import CredentialsError, EnvironmentFault, SpecError, VendorUnavailable
 from engine.estimate import estimate
 from engine.limits import LimitedGate, OpenGate
+from engine.logs import NAME as LOGGER
 from engine.observers import Nobody, Observers
 from engine.planning.calls import CountingGate
 from engine.planning.enriching import PlannedEnrichStage
@@ -48,13 +50,15 @@ class _PlanningRun(Run):
 
     def __post_init__(self) -> None:
         self.guard = self._planned
+        self.log.disabled = True
 
     def _context(self, config: Mapping[str, Any], where: str, **gate_settings: Any) -> tuple[Context, LimitedGate]:
         context, gate = super()._context(config, where, **gate_settings)
         if where != "destination.config":
             return context, gate
         self.calls = CountingGate(gate)
-        return replace(context, gate=self.calls), gate
+        # The run itself says nothing; what a vendor's plugin has to say is still said.
+        return replace(context, gate=self.calls, log=logging.getLogger(LOGGER)), gate
 
     def _planned(self, real: Vendor) -> Vendor:
         self.vendor = in_front(PlanningVendor, real, self.calls)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -112,6 +113,7 @@ class Circumstances:
     now: Callable[[], float]
     account: str = ""
     tallies: Tallies = field(default_factory=Tallies)
+    failures: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
     in_hand: KeysInHand = field(default_factory=KeysInHand)
     on_failure: Callable[[int, Failure], None] = lambda lead, failure: None
@@ -123,10 +125,21 @@ class Circumstances:
         policy = self.integration.destination.retry
         return Retrying(policy, self.run.id, self.now, self.store.queue.mapped_at)
 
-    def note(self, text: str) -> None:
-        """Remember something that people should be told once."""
+    def note(self, text: str, logged: str = "", level: int = logging.WARNING) -> None:
+        """Remember something that people should be told once; `logged` is the log's, where the text tells of a lead."""
         if text not in self.notes:
             self.notes.append(text)
+            self.log.log(level, "%s", logged or text, extra={"printed": True})
+
+    def fail(self, lead_id: int, failure: Failure, stage: str) -> None:
+        """Count that a stage failed a lead, and tell those who observe it. What is stored of it is the stage's own."""
+        self.tallies.failed += 1
+        self.failures[failure.code] += 1
+        self.log.info(
+            "a lead failed",
+            extra={"lead": lead_id, "code": failure.code, "owner": failure.owner, "stage": stage},
+        )
+        self.on_failure(lead_id, failure)
 
 
 class InFlight(Generic[Item, Result]):

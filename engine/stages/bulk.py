@@ -360,7 +360,7 @@ class BulkStage(CallingStage[Call, Any]):
                 for job, outcome in zip(jobs, outcomes, strict=True)
             ]
         for start in range(0, len(sent), _STORED_AT_ONCE):
-            done = record(run, sent[start : start + _STORED_AT_ONCE])
+            done = record(run, sent[start : start + _STORED_AT_ONCE], self.name)
             run.tallies.members += done if places else 0
             run.tallies.sent += 0 if places else done
         # One that is tried again, or may still take effect, keeps its keys to itself.
@@ -381,7 +381,7 @@ class BulkStage(CallingStage[Call, Any]):
                 found_sent(job, records, run.retrying, self._vendor.settle_after)
                 for job, records in zip(call.jobs, result, strict=True)
             ]
-        record(run, sent)
+        record(run, sent, self.name)
 
     def _end(self, about: Import) -> None:
         """Follow an import no more, and free the keys that nothing else keeps."""

@@ -203,8 +203,7 @@ class CaptureStage:
         tallies.leads += sum(change.failure is None for change in changes.values())
         for change in changes.values():
             if change.failure:
-                tallies.failed += 1
-                self._run.on_failure(change.id, change.failure)
+                self._run.fail(change.id, change.failure, self.name)
 
     def _key(self, fields: Mapping[str, str]) -> str:
         for identity in self._identity:

@@ -358,7 +358,7 @@ class Desk:
             self._turn_off(f"it keeps failing: {error.what if isinstance(error, EngineError) else broken(error)}")
         effect = isinstance(error, NoAnswer) or not isinstance(error, EngineError)
         if not isinstance(error, EngineError):
-            self.run.log.error("enricher %s broke", self.step.name, exc_info=error)
+            self.run.log.error("an enricher broke", exc_info=error, extra={"provider": self.step.name})
         for case in batch.cases:
             case.due = now + max(0.05, after)
             if batch.kind == "collect":
@@ -394,4 +394,5 @@ class Desk:
     def _turn_off(self, why: str, told: str = "") -> None:
         if not self.step.off:
             self.step.off = f"left out for the rest of the run: {why}"
-            self.run.note(f"{self.step.name} is left out for the rest of the run. {told or why}")
+            left = f"{self.step.name} is left out for the rest of the run"
+            self.run.note(f"{left}. {told or why}", logged=left)

@@ -128,7 +128,7 @@ class EnrichStage:
             raise
         except Exception:
             # A lead that breaks the waterfall goes on with what was captured, and stops no other.
-            self._run.log.exception("enriching lead %s broke", lead_id)
+            self._run.log.exception("enriching a lead broke", extra={"lead": lead_id, "stage": self.name})
             self._end(lead_id, Enriched(lead_id, None))
         else:
             going.asks = question

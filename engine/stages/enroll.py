@@ -67,7 +67,7 @@ class EnrollStage(CallingStage[_Batch, Sequence[Outcome]]):
                 if len(outcomes) != len(batch) or not all(isinstance(outcome, Outcome) for outcome in outcomes):
                     outcomes = [Outcome("later", after=1.0, answer="not one outcome a record")] * len(batch)
                 results += [self._sent(place, outcome) for place, outcome in zip(batch, outcomes, strict=True)]
-        self._run.tallies.members += record(self._run, results)
+        self._run.tallies.members += record(self._run, results, self.name)
         return bool(results)
 
     def _outcome_of(self, error: BaseException) -> Outcome:

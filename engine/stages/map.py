@@ -77,7 +77,7 @@ def worked_out(
         by = keys.of(lead)
         return by if isinstance(by, Failure) else (found, by, _packed(found))
     except Exception as error:
-        log.exception("mapping lead %s broke", lead.id)
+        log.exception("mapping a lead broke", extra={"lead": lead.id, "stage": "map"})
         return Failure("PLUGIN_ERROR", f"the mapping broke on this lead: {error!r}")
 
 
@@ -128,8 +128,7 @@ class MapStage:
             if result.status not in {"mapped", "matched"}:
                 run.in_hand.drop(result.lead_id)
             if result.failure:
-                run.tallies.failed += 1
-                run.on_failure(result.lead_id, result.failure)
+                run.fail(result.lead_id, result.failure, self.name)
             elif result.status == "written":
                 run.tallies.unchanged += 1
         return True

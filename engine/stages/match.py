@@ -220,8 +220,7 @@ class MatchStage(CallingStage[_Batch, Sequence[Reading]]):
         for each in made:
             if each.failure:
                 run.in_hand.drop(each.job.lead_id)
-                run.tallies.failed += 1
-                run.on_failure(each.job.lead_id, each.failure)
+                run.fail(each.job.lead_id, each.failure, self.name)
 
     def _give_back(self, jobs: _Batch, error: BaseException) -> None:
         """A read that failed had no effect: the leads wait, and fail only when it keeps failing."""

@@ -20,6 +20,8 @@ from engine.stages.match import by_of, decision, keys_of, route_of
 from engine.stages.outcomes import DONE, person_sent
 from engine.state.moves import Job, Sent
 
+#: What is stored of a sending that is repeated.
+_AGAIN = frozenset({"later", "unknown"})
 #: Failures which show that the vendor's fields, programs or lists are not what they were when they were read.
 _NOT_AS_READ = frozenset({"MISSING_REMOTE_FIELD", "CAMPAIGN_NOT_WRITABLE", "INVALID_CAMPAIGN_STATUS"})
 _EMAIL = "email"
@@ -59,14 +61,16 @@ def guarded(call: Callable[[Sequence[Delivery]], Sequence[Outcome]], batch: Sequ
     return [outcome if isinstance(outcome, Outcome) else strange for outcome in outcomes]
 
 
-def record(run: Circumstances, results: Sequence[Sent]) -> int:
-    """Store what became of sendings and tell of the failures; returns how many took effect."""
+def record(run: Circumstances, results: Sequence[Sent], stage: str) -> int:
+    """Store what became of a stage's sendings and tell of the failures; returns how many took effect."""
     if results:
         run.store.queue.save_sent(run.run.id, run.account, results, run.now())
     for sent in results:
         if sent.failure:
-            run.tallies.failed += 1
-            run.on_failure(sent.lead_id, sent.failure)
+            run.fail(sent.lead_id, sent.failure, stage)
+        elif sent.status in _AGAIN:
+            tried = {"outcome": sent.status, "attempts": sent.attempts, "lead": sent.lead_id, "stage": stage}
+            run.log.info("a sending is repeated", extra={**tried, "seconds": round(sent.not_before - run.now(), 1)})
     if any(sent.failure and sent.failure.code in _NOT_AS_READ for sent in results):
         run.store.catalog.doubt(run.account)
     return sum(sent.failure is None and sent.status in DONE for sent in results)
@@ -208,7 +212,7 @@ class SyncStage(CallingStage[Batch, list[Outcome]]):
                 if sent.next_status not in {"matched", "unknown"}:
                     self._run.in_hand.drop(job.lead_id)
             results += settled
-        self._run.tallies.sent += record(self._run, results)
+        self._run.tallies.sent += record(self._run, results, self.name)
         return bool(results)
 
     def _whole_call(self, batch: Batch, error: BaseException) -> list[Sent]:

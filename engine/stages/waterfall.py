@@ -106,7 +106,7 @@ class Waterfall:
         except (RunStopped, AbortRun):
             raise
         except Exception as error:
-            self._run.log.exception("enricher %s broke", step.name)
+            self._run.log.exception("an enricher broke", extra={"provider": step.name})
             state.trace[step] = StepEnd(step.name, "error", broken(error))
 
     def _take_offline(self, state: _Lead, step: WaterfallStep, name: str, finding: Finding) -> None:
@@ -155,7 +155,7 @@ class Waterfall:
         except EngineError as error:
             return error.what, None
         except Exception as error:
-            self._run.log.exception("enricher %s broke", step.name)
+            self._run.log.exception("an enricher broke", extra={"provider": step.name})
             return broken(error), None
         return "the lead has too little to ask with", ask
 
@@ -227,7 +227,7 @@ class Waterfall:
         try:
             return step.enricher.contradiction(state.fields, answer)
         except Exception as error:
-            self._run.log.exception("enricher %s broke", step.name)
+            self._run.log.exception("an enricher broke", extra={"provider": step.name})
             return broken(error)
 
     def _reject(
@@ -315,7 +315,7 @@ class Waterfall:
         except (RunStopped, AbortRun):
             raise
         except Exception as error:
-            self._run.log.exception("enricher %s broke", step.name)
+            self._run.log.exception("an enricher broke", extra={"provider": step.name})
             return Answered(EnrichAnswer("error", detail=broken(error)))
 
     def _ended(self, state: _Lead) -> Enriched:
