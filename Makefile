@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PACKAGES := -e .[dev] -e plugins/marketo -e plugins/pardot -e plugins/enrichers
+# Tests wait for servers and processes a third of their time: more workers than the two cores they are made for.
+WORKERS := 3
 # Compiled modules are kept, or each process that a test starts would compile them anew.
 unexport PYTHONDONTWRITEBYTECODE
 METADATA := pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
@@ -14,7 +16,7 @@ demo: $(STAMP)
 	$(BIN)/engine demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n $(WORKERS)
 
 torture: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --torture

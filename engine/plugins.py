@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import Any, TypeVar
 
 import jsonschema
@@ -16,6 +16,7 @@ import pluggy
 from engine import hookspecs
 from engine.adapters import API_VERSION, Adapter, Enricher, Source, Vendor
 from engine.codes import CODES, NOTICES, Code
+from engine.entries import entry_points
 from engine.errors import EngineError, EnvironmentFault, SpecError
 from engine.expressions import suggestion
 from engine.filters import BUILT_IN
@@ -109,7 +110,7 @@ def load(extra: Mapping[str, object] | None = None, *, installed: bool = True) -
     manager.register(sources, name="built-in")
     manager.register(metrics, name="metrics")
     if installed:
-        for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
+        for entry in entry_points(group=GROUP):
             _register_entry(manager, entry, broken)
     for name, plugin in (extra or {}).items():
         _register(manager, name, plugin, broken)

@@ -12,10 +12,11 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import cached_property
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from importlib.util import find_spec
 from pathlib import Path
 
+from engine.entries import entry_points
 from engine.errors import SpecError
 from engine_enrichers.declared.parsed import data_of
 from engine_enrichers.declared.provider import Provider
@@ -86,7 +87,7 @@ def shipped_files() -> list[Path]:
 def _files() -> Iterator[ProviderFile]:
     for path in shipped_files():
         yield ProviderFile(path, OWN)
-    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
+    for entry in entry_points(group=GROUP):
         yield from _of_package(entry)
 
 
