@@ -194,7 +194,7 @@ def readable(header: list[str], rows: list[list[str]], plugins: Plugins, tmp_pat
         shutil.rmtree(folder)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=18, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(header=st.lists(NAMES, min_size=1, max_size=8), cells=st.lists(st.lists(CELLS, max_size=8), max_size=8))
 def test_whatever_the_columns_are_called_and_hold_the_result_is_right(
     header: list[str], cells: list[list[str]], plugins: Plugins, tmp_path: Path

@@ -101,5 +101,5 @@ class BulkMachine(RuleBasedStateMachine):
         assert not self.bench.statuses.keys() & {"failed"}
 
 
-BulkMachine.TestCase.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
+BulkMachine.TestCase.settings = settings(max_examples=14, stateful_step_count=20, deadline=None)
 TestBulk = BulkMachine.TestCase

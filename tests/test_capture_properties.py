@@ -37,7 +37,7 @@ def _captured(folder: Path, *files: list[bytes]) -> tuple[dict[str, int], list[d
         return store.reports.totals("expo"), all_leads(store), rows
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(first=lines_of_a_file, second=lines_of_a_file)
 def test_every_row_is_accounted_for(first: list[bytes], second: list[bytes]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -52,7 +52,7 @@ def test_every_row_is_accounted_for(first: list[bytes], second: list[bytes]) -> 
         assert (lead["status"] == "failed") == any(failure["resolved_at"] is None for failure in lead["failures"])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(lines=lines_of_a_file, data=st.data())
 def test_the_order_of_rows_makes_no_other_leads(lines: list[bytes], data: st.DataObject) -> None:
     shuffled = data.draw(st.permutations(lines))

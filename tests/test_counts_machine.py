@@ -151,5 +151,5 @@ class CountsMachine(RuleBasedStateMachine):
         assert [len(ids) for ids in by_place] == [whole[place] for place in PLACES]
 
 
-CountsMachine.TestCase.settings = settings(max_examples=15, stateful_step_count=20, deadline=None)
+CountsMachine.TestCase.settings = settings(max_examples=10, stateful_step_count=20, deadline=None)
 TestCounts = CountsMachine.TestCase

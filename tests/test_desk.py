@@ -175,7 +175,7 @@ def test_a_budget_is_never_exceeded_by_one_call(bed: Bed, workers: int, budget: 
     kinds=st.lists(st.sampled_from(["hit", "miss", "void", "lost", "throttled", "dear"]), min_size=1, max_size=25),
     workers=st.integers(1, 8),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_no_sequence_of_answers_makes_a_budget_be_exceeded(
     tmp_path_factory: pytest.TempPathFactory, budget: int, kinds: list[str], workers: int
 ) -> None:

@@ -270,7 +270,7 @@ def _value(field: str, chance: random.Random) -> str:
     return f"{field}-{chance.randrange(3)}"
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(people=st.lists(_PERSON, min_size=1, max_size=8), waterfall=waterfalls(), seed=st.integers(0, 10**6))
 def test_a_run_never_buys_more_than_was_planned(
     tmp_path_factory: pytest.TempPathFactory,

@@ -177,7 +177,7 @@ def test_a_refused_call_is_counted_neither_in_the_window_nor_in_the_day(store: S
     assert store.quotas.used("one", 3.0) == 2
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     calls=st.integers(1, 4),
     window=st.sampled_from([1.0, 7.5, 20.0]),

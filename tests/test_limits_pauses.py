@@ -103,7 +103,7 @@ def test_a_pause_that_begins_while_many_wait_for_their_turn_holds_all_of_them(
         assert tally.granted[2] == 100 * DAY + seconds
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     steps=st.lists(
         st.tuples(st.sampled_from(["hold", "call", "look up", "pass"]), st.floats(0.01, 300), st.booleans()),

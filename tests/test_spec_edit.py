@@ -209,7 +209,7 @@ WORDS = st.one_of(
 
 
 @given(st.sampled_from(EVERY), WORDS, WORDS, st.sampled_from(["put", "set", "rename", "remove", "append"]))
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 def test_only_the_lines_concerned_change(place: tuple[Path, Keys, Any], name: str, word: str, kind: str) -> None:
     path, at, value = place
     step: Step = Put((*at, name or "x"), word) if kind == "put" else Put(at, word)

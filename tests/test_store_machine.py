@@ -259,5 +259,5 @@ class StoreMachine(RuleBasedStateMachine):
         assert sum(group[4] for group in groups) == self.store.reports.totals("expo")["failed"]
 
 
-StoreMachine.TestCase.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+StoreMachine.TestCase.settings = settings(max_examples=14, stateful_step_count=25, deadline=None)
 TestStore = StoreMachine.TestCase
