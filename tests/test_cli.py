@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import click
 import httpx
 import pytest
 from engine_marketo.sandbox import MarketoSandbox
@@ -327,3 +328,18 @@ def test_ctrl_c_ends_in_order_with_130_and_the_same_command_goes_on(
     assert json.loads(done.stdout)["totals"]["cleared"] == 40
     assert len(sandbox.state()["leads"]) == 40
     assert sandbox.state()["leads"][0]["email"] == "ada0@f.example"
+
+
+def test_no_value_of_a_lead_steers_the_terminal(bench: Any, person: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    evil = "Head\x1b]0;owned\x07 \x9b2J\u202eof\r pumps"
+    rows = [person(1, **{"Job Title": evil}), person(2, **{"Job Title": evil, "Email": "no-\x1b[2Jaddress"})]
+    bench.leads(rows)
+    spec = bench.spec()
+    said = bench.cli("plan", spec).out
+    bench.run(spec)
+    words = ("reconcile show 1", "explain --lead 1", "reconcile list", "reconcile list --leads", "status",
+             "reconcile show x\x1b[2J")  # fmt: skip
+    shown = [bench.cli(*each.split(" ")) for each in words]
+    for text in (said, *(each.out + each.err for each in shown)):
+        assert not set("\x1b\x07\x9b\u202e\r") & set(click.unstyle(text)), repr(text)
+    assert "owned" in said and "owned" in shown[0].out, "they are shown all the same"

@@ -88,7 +88,9 @@ def main() -> None:
     try:
         build_cli()(standalone_mode=False)
     except AbortRun as error:
-        click.echo(f"error: {error}", err=True)
+        from engine.cli.common import say
+
+        say(f"error: {error}", err=True)
         sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -100,6 +101,20 @@ def credited(cost: float) -> str:
 def priced(cost: float, amount: float, currency: str) -> str:
     """What something costs: in credits, and in money where the price is known."""
     return f"{credited(cost)}, {money(amount, currency)}" if currency else credited(cost)
+
+
+#: Control characters but line break and tab, and those that turn the direction of what follows.
+_STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def printable(text: object) -> str:
+    """A text of the outside with `�` for each character that would steer a terminal instead of being shown."""
+    return _STEERING.sub("�", str(text))
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print lines that may hold values of leads, or what a vendor answered."""
+    click.echo(printable(text), err=err)
 
 
 def print_json(value: Mapping[str, Any] | Sequence[Any]) -> None:

@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from engine import check, specs
 from engine import plugins as plugin_loader
-from engine.cli.common import chosen, console, counted, existing_store, priced, print_json, table
+from engine.cli.common import chosen, console, counted, existing_store, priced, print_json, printable, say, table
 from engine.errors import EngineError
 from engine.expressions import Names
 from engine.provenance import unexplained, ways
@@ -80,7 +80,7 @@ def _spec(store: Store, integration: str) -> tuple[Integration | None, Names | N
 
 
 def _print(lead: Mapping[str, Any], *, known: bool) -> None:
-    console().print(f"[bold]lead {lead['lead']}[/bold]  {escape(lead['key'])}  {lead['status']}")
+    console().print(f"[bold]lead {lead['lead']}[/bold]  {escape(printable(lead['key']))}  {lead['status']}")
     for way in lead["fields"]:
         value = "(empty)" if way["value"] in (None, "") else str(way["value"])
         _line(way["field"], value, indent=0)
@@ -95,7 +95,7 @@ def _print(lead: Mapping[str, Any], *, known: bool) -> None:
         made = table("#step", "provider", "outcome", "#credits", "#call", "detail")
         for step in lead["steps"]:
             made.add_row(str(step["step"] + 1), escape(step["provider"]), step["outcome"], f"{step['cost']:g}",
-                         _called(step), escape(without_secrets(step["detail"])))  # fmt: skip
+                         _called(step), escape(printable(without_secrets(step["detail"]))))  # fmt: skip
         out = console()
         out.width = _width()
         out.print(made)
@@ -175,8 +175,8 @@ def _line(name: str, text: str, *, indent: int = 2) -> None:
         without_secrets(text), _width() - _INDENT, break_long_words=True, break_on_hyphens=False
     ) or [""]  # fmt: skip
     if len(head) >= _INDENT:
-        click.echo(head)
+        say(head)
         head = ""
-    click.echo(f"{head:<{_INDENT}}{lines[0]}")
+    say(f"{head:<{_INDENT}}{lines[0]}")
     for more in lines[1:]:
-        click.echo(pad + more)
+        say(pad + more)

@@ -17,6 +17,7 @@ from engine.cli.common import (
     json_option,
     login,
     print_json,
+    say,
     state_option,
     where_options,
 )
@@ -144,27 +145,27 @@ def _fix_many(
 
 
 def _print(store: Store, integration: str, lead: Current, edited: Edited) -> None:
-    click.echo(f"lead {edited.lead_id}  {lead.key}")
+    say(f"lead {edited.lead_id}  {lead.key}")
     width = max(len(field) for field in edited.changes)
     for field, (old, new) in edited.changes.items():
-        click.echo(f"  {field:<{width}}  {old or '(empty)'} -> {new or '(cleared)'}")
+        say(f"  {field:<{width}}  {old or '(empty)'} -> {new or '(cleared)'}")
     where = where_options(store, integration)
     if edited.way == "lacks":
-        click.echo(f"it stays failed: still no {', no '.join(edited.missing)}")
+        say(f"it stays failed: still no {', no '.join(edited.missing)}")
         wanted = " ".join(f"{field}=…" for field in edited.missing)
-        click.echo(f"next:\n  engine reconcile fix{where} {edited.lead_id} {wanted}")
+        say(f"next:\n  engine reconcile fix{where} {edited.lead_id} {wanted}")
         return
     if edited.way == "left":
-        click.echo(f"it stays {lead.status}; the edit is kept")
-        click.echo(f"next:\n  engine reconcile ignore{where} {edited.lead_id} --undo    # take it up again")
+        say(f"it stays {lead.status}; the edit is kept")
+        say(f"next:\n  engine reconcile ignore{where} {edited.lead_id} --undo    # take it up again")
         return
     if edited.way == "in flight":
-        click.echo("it is on its way at this moment, and starts over once that has ended")
+        say("it is on its way at this moment, and starts over once that has ended")
     last = store.runs.last(integration)
-    click.echo("next:")
-    click.echo(f"  engine reconcile retry{where}    # send it, without reading the source")
+    say("next:")
+    say(f"  engine reconcile retry{where}    # send it, without reading the source")
     if last is not None:
-        click.echo(f"  engine run {last.spec_path}{where_options(store)}    # read the source for new rows as well")
+        say(f"  engine run {last.spec_path}{where_options(store)}    # read the source for new rows as well")
 
 
 def _changes(values: Collection[str], cleared: Collection[str]) -> dict[str, str]:

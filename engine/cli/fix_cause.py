@@ -12,7 +12,7 @@ import click
 
 from engine import plugins as plugin_loader
 from engine import specs
-from engine.cli.common import counted, print_json, where_options
+from engine.cli.common import counted, print_json, say, where_options
 from engine.cli.operate import run_again
 from engine.cli.selection import on_terminal
 from engine.errors import SpecError
@@ -109,44 +109,44 @@ def _print(advised: Sequence[Advice]) -> None:
     for advice in advised:
         case = advice.case
         about = f" ({case.field})" if case.field else ""
-        click.echo(f"{case.code}{about}: {counted(len(case.leads), 'lead')}, e.g. {case.leads[0].message}")
+        say(f"{case.code}{about}: {counted(len(case.leads), 'lead')}, e.g. {case.leads[0].message}")
         if advice.already:
-            click.echo(f"  {advice.already} of them would pass with the spec as it is: retry them")
+            say(f"  {advice.already} of them would pass with the spec as it is: retry them")
         for each in advice.proposals:
             number += 1
             _print_proposal(number, each, len(case.leads))
         for why in advice.left:
-            click.echo(f"  not proposed: {why}")
+            say(f"  not proposed: {why}")
         for hint in advice.hints:
-            click.echo(f"  {hint}")
-        click.echo("")
+            say(f"  {hint}")
+        say("")
 
 
 def _print_proposal(number: int, each: Tried, leads: int) -> None:
-    click.echo(f"\n  {number}. {each.proposal.what}")
-    click.echo(f"     clears {each.clears} of {counted(leads, 'lead')}")
+    say(f"\n  {number}. {each.proposal.what}")
+    say(f"     clears {each.clears} of {counted(leads, 'lead')}")
     for (code, message), count in sorted(each.still.items(), key=lambda item: -item[1])[:_SHOWN]:
-        click.echo(f"     {count} would still fail: {code}: {message}")
+        say(f"     {count} would still fail: {code}: {message}")
     if each.proposal.unclear:
         shown = ", ".join(repr(value[:60]) for value in each.proposal.unclear[:_SHOWN])
         more = len(each.proposal.unclear) - _SHOWN
-        click.echo(f"     no guess for {shown}{f' and {more} more' if more > 0 else ''}: say --map OLD=NEW")
-    click.echo("")
+        say(f"     no guess for {shown}{f' and {more} more' if more > 0 else ''}: say --map OLD=NEW")
+    say("")
     for line in each.change.diff.splitlines():
-        click.echo(f"     {line}")
-    click.echo("")
+        say(f"     {line}")
+    say("")
 
 
 def _print_next(store: Store, integration: str, code: str, advised: Sequence[Advice], *, number: int) -> None:
     where = where_options(store, integration)
     retry = f"next:\n  engine reconcile retry{where} --group {code}    # with the spec as it is now"
     if number:
-        click.echo(retry)
+        say(retry)
     elif any(advice.proposals for advice in advised):
-        click.echo("nothing was changed; next:")
-        click.echo(f"  engine reconcile fix{where} --group {code} --take 1    # make change 1 and try the group again")
+        say("nothing was changed; next:")
+        say(f"  engine reconcile fix{where} --group {code} --take 1    # make change 1 and try the group again")
     elif any(advice.already for advice in advised):
-        click.echo(retry)
+        say(retry)
 
 
 def _as_json(advised: Sequence[Advice]) -> list[dict[str, Any]]:

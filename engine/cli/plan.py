@@ -12,7 +12,7 @@ import click
 
 from engine import plugins as plugin_loader
 from engine import specs
-from engine.cli.common import counted, json_option, money, print_json, state_option
+from engine.cli.common import counted, json_option, money, print_json, printable, state_option
 from engine.cli.progress import RunProgress
 from engine.errors import SpecError
 from engine.files import replace_text
@@ -107,7 +107,7 @@ def summary(made: Plan) -> Iterator[str]:
     if made.waiting:
         yield f"  {counted(made.waiting, 'lead')} of earlier runs failed and stay so: engine reconcile list"
     for note in made.notes:
-        yield click.style(f"  note: {note}", dim=True)
+        yield click.style(f"  note: {printable(note)}", dim=True)
 
 
 def leads_shown(leads: Sequence[PlannedLead], limit: int | None) -> Iterator[str]:
@@ -130,9 +130,10 @@ def leads_shown(leads: Sequence[PlannedLead], limit: int | None) -> Iterator[str
 def _lead(lead: PlannedLead) -> Iterator[str]:
     record = "a new record" if lead.word == "create" else f"record {lead.record}" if lead.record else ""
     head = click.style(f"{lead.word:<6}", fg=_COLOURS[lead.word], bold=True)
-    yield f"{head} {lead.key}  {click.style(record, dim=True)}" if record else f"{head} {lead.key}"
+    key = printable(lead.key)
+    yield f"{head} {key}  {click.style(record, dim=True)}" if record else f"{head} {key}"
     if lead.code:
-        yield click.style(f"       {lead.code}: {lead.message}", fg="red")
+        yield click.style(f"       {lead.code}: {printable(lead.message)}", fg="red")
     width = max((len(change.field) for change in lead.changes), default=0)
     for change in lead.changes:
         if change.old in (None, "", []):
@@ -151,7 +152,7 @@ def _lead(lead: PlannedLead) -> Iterator[str]:
         depends = f", and with it {', '.join(lead.depends)}" if lead.depends else ""
         yield click.style(f"     ? providers may still fill {', '.join(lead.open)}{depends}", fg="cyan")
     for notice in lead.notices:
-        yield click.style(f"       {notice}", dim=True)
+        yield click.style(f"       {printable(notice)}", dim=True)
 
 
 def _place(place: PlannedPlace) -> Iterator[str]:
@@ -165,5 +166,5 @@ def _place(place: PlannedPlace) -> Iterator[str]:
 
 
 def _shown(value: Any) -> str:
-    found = text(value).replace("\n", "⏎")
+    found = printable(text(value).replace("\n", "⏎"))
     return found if len(found) <= 80 else f"{found[:77]}…"

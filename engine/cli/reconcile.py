@@ -23,6 +23,7 @@ from engine.cli.common import (
     integration_option,
     json_option,
     print_json,
+    say,
     state_option,
     where_options,
 )
@@ -75,7 +76,7 @@ def list_(leads: tuple[str, ...], group: str | None, event: str | None, where: s
                 print_json({"schema_version": 1, "integration": name, "leads": failed})
                 return
             for lead in failed:
-                click.echo(f"{lead['lead']:>8}  {lead['captured_at']:<28}  {lead['key']:<40}  {lead['message']}")
+                say(f"{lead['lead']:>8}  {lead['captured_at']:<28}  {lead['key']:<40}  {lead['message']}")
             return
         groups = groups_of(store, name)
         totals = store.reports.totals(name)
@@ -135,13 +136,13 @@ def _when(moment: float | None) -> str:
 
 
 def _print_story(story: dict[str, Any], codes: Mapping[str, Code]) -> None:
-    click.echo(f"lead {story['lead']}  {story['key']}  {story['status']}")
-    click.echo("way")
+    say(f"lead {story['lead']}  {story['key']}  {story['status']}")
+    say("way")
     for event in story["way"]:
-        click.echo(f"  {_when(event['at']):<19}  {event['what']:<9} {event['detail'].splitlines()[0]}")
+        say(f"  {_when(event['at']):<19}  {event['what']:<9} {event['detail'].splitlines()[0]}")
     enriched = {value["field"]: value for value in story["values"]}
     edits = story["edits"]
-    click.echo("fields")
+    say("fields")
     for field, value in sorted(story["fields"].items()):
         origin = enriched.get(field)
         source = "captured"
@@ -151,44 +152,44 @@ def _print_story(story: dict[str, Any], codes: Mapping[str, Code]) -> None:
             source = f"{origin['provider']}, confidence {origin['confidence']:g}"
             source += f", cost {origin['cost']:g}" if origin["cost"] else ""
             source += f", captured as {origin['replaced']!r}" if origin["replaced"] else ""
-        click.echo(f"  {field:<16} {value!s:<40} {source}")
+        say(f"  {field:<16} {value!s:<40} {source}")
     for field, edit in sorted(edits.items()):
         if not edit["v"]:
-            click.echo(f"  {field:<16} {'(cleared)':<40} by {edit['by']}, {_when(edit['at'])}")
+            say(f"  {field:<16} {'(cleared)':<40} by {edit['by']}, {_when(edit['at'])}")
     for qualifier, answer in story["qualifiers"].items():
-        click.echo(f"  {qualifier:<16} {'; '.join(answer) if isinstance(answer, list) else answer}")
-    click.echo("captured")
+        say(f"  {qualifier:<16} {'; '.join(answer) if isinstance(answer, list) else answer}")
+    say("captured")
     for capture in story["captures"]:
-        click.echo(f"  {capture['source']}:{capture['line']} in run {capture['run']}")
+        say(f"  {capture['source']}:{capture['line']} in run {capture['run']}")
     scans = [f"{event or 'no event'} {count}" for event, count in story["events"].items()]
-    click.echo(f"  scans: {', '.join(scans)}")
+    say(f"  scans: {', '.join(scans)}")
     for step in story["steps"]:
-        click.echo(f"enrichment step {step['step'] + 1}: {step['provider']}: {step['outcome']} {step['detail']}")
+        say(f"enrichment step {step['step'] + 1}: {step['provider']}: {step['outcome']} {step['detail']}")
     for delivery in story["deliveries"]:
         payload = delivery["payload"]
-        click.echo(f"delivery {delivery['delivery']} in run {delivery['run']}")
+        say(f"delivery {delivery['delivery']} in run {delivery['run']}")
         for field, value in {**payload["fields"], **payload.get("if_blank", {})}.items():
-            click.echo(f"  {field:<16} {'(emptied)' if value is None else value}")
+            say(f"  {field:<16} {'(emptied)' if value is None else value}")
         for outcome in (row for row in story["outcomes"] if row["delivery"] == delivery["delivery"]):
             remote = f" remote id {outcome['remote_id']}" if outcome["remote_id"] else ""
             answer = f" {outcome['answer']}" if outcome["answer"] else ""
             how = f"{outcome['what']}: {outcome['status']} by {outcome['matched_by']}"
-            click.echo(f"  {_when(outcome['at'])}  {how}{remote}{answer}")
+            say(f"  {_when(outcome['at'])}  {how}{remote}{answer}")
     for membership in story["memberships"]:
         place = f"{membership['kind']} {membership['target']}"
         status = f" as {membership['status']}" if membership["status"] else ""
-        click.echo(f"{place}{status}: {membership['state']}")
+        say(f"{place}{status}: {membership['state']}")
         for field, value in (membership["data"] or {}).items():
-            click.echo(f"  {field:<16} {value}")
+            say(f"  {field:<16} {value}")
     for notice in story["notices"]:
-        click.echo(f"notice {_when(notice['at'])}: {notice['code']}: {notice['message']}")
+        say(f"notice {_when(notice['at'])}: {notice['code']}: {notice['message']}")
     for failure in story["failures"]:
         meaning = code_named(failure["code"], codes)
         over = f" (over since {_when(failure['resolved_at'])})" if failure["resolved_at"] else ""
-        click.echo(f"failed {_when(failure['at'])} in {failure['stage']}: {failure['code']}{over}")
-        click.echo(f"  {failure['message']}")
+        say(f"failed {_when(failure['at'])} in {failure['stage']}: {failure['code']}{over}")
+        say(f"  {failure['message']}")
         if not over:
-            click.echo(f"  {meaning.meaning} Fix ({meaning.owner}): {meaning.fix}")
+            say(f"  {meaning.meaning} Fix ({meaning.owner}): {meaning.fix}")
 
 
 @reconcile.command()
@@ -225,7 +226,7 @@ def retry(leads: tuple[str, ...], group: str | None, event: str | None, where: s
             record(store, name, [lead["lead"] for lead in failed], "retry", str(meant))
             click.echo(f"trying {counted(result.taken, 'lead')} again", err=True)
             for lead, why in result.left:
-                click.echo(f"lead {lead} stays failed: {why}", err=True)
+                say(f"lead {lead} stays failed: {why}", err=True)
 
         sys.exit(run_again(store, name, take_up, as_json=as_json, spec=loaded))
 

@@ -12,7 +12,7 @@ from rich.padding import Padding
 
 from engine import plugins as plugin_loader
 from engine import specs
-from engine.cli.common import console, counted, money, priced, print_json, table, where_options
+from engine.cli.common import console, counted, money, priced, print_json, printable, say, table, where_options
 from engine.codes import OWNERS
 from engine.errors import EngineError
 from engine.stages import reconcile as reconciling
@@ -32,7 +32,7 @@ def report(summary: Summary, store: Store, *, as_json: bool, again: str) -> None
     out = console()
     done = summary.this_run
     if summary.status == "aborted":
-        click.echo(f"error: {summary.message}", err=True)
+        say(f"error: {summary.message}", err=True)
     out.print(f"[bold]{summary.integration}[/bold]  run {summary.run}  {summary.status} in {summary.seconds:.1f} s")
     out.print(
         f"  {done['rows']} rows read, {done['known_rows']} of them captured before;"
@@ -44,7 +44,7 @@ def report(summary: Summary, store: Store, *, as_json: bool, again: str) -> None
     if groups:
         print_groups(groups)
     for note in summary.notes:
-        out.print(f"note: {note}", markup=False)
+        out.print(f"note: {printable(note)}", markup=False)
     _next_commands(summary, store, again)
 
 
@@ -116,7 +116,7 @@ def print_groups(groups: list[reconciling.Group]) -> None:
         seen = f"first {shown_time(group.first_seen)}, last {shown_time(group.last_seen)}"
         more = f"{seen}; more: engine explain {code.name}" + (f", {group.page}" if group.page else "")
         lines = f"{code.meaning}\ne.g. {group.message}\nfix: {code.fix}\n{more}"
-        out.print(Padding(escape(lines), (0, 0, 0, 9), expand=False))
+        out.print(Padding(escape(printable(lines)), (0, 0, 0, 9), expand=False))
 
 
 def print_paused(paused: Paused) -> None:
@@ -137,7 +137,7 @@ def print_events(store: Store, integration: str, *, as_json: bool) -> None:
     columns = ("leads", "presync", "frozen", "cleared", "failed", "ignored", "suppressed")
     made = table("event", *(f"#{name}" for name in columns))
     for event, counts in events.items():
-        made.add_row(escape(event) or "(none)", *(str(counts[name]) for name in columns))
+        made.add_row(escape(printable(event)) or "(none)", *(str(counts[name]) for name in columns))
     console().print(made)
     leads = sum(store.reports.totals(integration)[name] for name in ("presync", "cleared", "failed", "ignored",
                                                                      "suppressed"))  # fmt: skip

@@ -19,6 +19,7 @@ from engine.cli.common import (
     json_option,
     login,
     print_json,
+    say,
     state_option,
     where_options,
 )
@@ -150,27 +151,27 @@ def notes(report: Report) -> list[str]:
 
 
 def _print(store: Store, integration: str, report: Report, *, fail: bool, details: bool) -> None:
-    click.echo(summary(report))
+    say(summary(report))
     print_groups(groups(report))
     for read in report.differing if details else ():
         assert read.failure is not None  # noqa: S101 - what differs has a failure
-        click.echo(f"lead {read.lead.lead_id}  {read.lead.key}  record {read.lead.remote_id or '(no id)'}")
-        click.echo(f"  {read.failure.code}: {read.failure.message}")
+        say(f"lead {read.lead.lead_id}  {read.lead.key}  record {read.lead.remote_id or '(no id)'}")
+        say(f"  {read.failure.code}: {read.failure.message}")
         for each in read.differences:
-            click.echo(f"    {each.field:<16}  sent {text(each.sent)!r}  held {text(each.held)!r}")
+            say(f"    {each.field:<16}  sent {text(each.sent)!r}  held {text(each.held)!r}")
     for note in notes(report):
-        click.echo(f"note: {note}")
+        say(f"note: {note}")
     if report.all_held:
         return
     where = where_options(store, integration)
-    click.echo("next:")
+    say("next:")
     if fail:
-        click.echo(f"  engine reconcile list{where}                # the groups of failed leads")
+        say(f"  engine reconcile list{where}                # the groups of failed leads")
         for code in report.codes:
-            click.echo(f"  engine reconcile retry{where} --group {code}")
+            say(f"  engine reconcile retry{where} --group {code}")
     else:
-        click.echo(f"  engine verify{where} --differing --details    # read them again, and show each")
-        click.echo(f"  engine verify{where} --differing --fail       # let them fail, so that they can be retried")
+        say(f"  engine verify{where} --differing --details    # read them again, and show each")
+        say(f"  engine verify{where} --differing --fail       # let them fail, so that they can be retried")
 
 
 def _as_json(integration: str, report: Report) -> dict[str, Any]:
