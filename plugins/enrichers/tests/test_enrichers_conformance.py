@@ -25,7 +25,7 @@ class TestShippedFiles(ProviderConformance):
 
     @pytest.fixture(autouse=True)
     def _in_short(self, request: pytest.FixtureRequest) -> None:
-        if not request.config.getoption("--torture"):
+        if not request.config.getoption("--torture", default=False):
             self.one_in = 4
 
 
