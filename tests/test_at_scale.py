@@ -1,7 +1,7 @@
 """Large runs behind the vendor's own limits: none is exceeded, nobody is doubled, and faults change nothing at the end.
 
 The sandbox's time runs `speed` times faster than Marketo's, and so does the spec's rate window. The batches are small
-in the short form, so that it makes as many calls as a run of 30,000 leads.
+in the short form, so that it makes two thirds of the calls of a run of 30,000 leads.
 """
 
 from __future__ import annotations

@@ -309,9 +309,9 @@ def test_the_command_shows_and_then_sends_what_is_due(bench: Any, ran: Path, cha
 
 
 def test_the_command_says_what_could_not_be_sent_and_where_it_is_wrong(bench: Any, ran: Path, chat: Chat) -> None:
-    chat.add_fault(status=404, body="no_service")
+    chat.add_fault(status=404, body="no_service\x1b[2J")
     ended = bench.cli("notify", ran, "--rule", "ops")
-    assert (ended.code, "status 404: no_service" in ended.err) == (5, True)
+    assert (ended.code, "status 404: no_service" in ended.err, "\x1b" in ended.err) == (5, True, False)
     unknown = bench.cli("notify", ran, "--rule", "opps")
     assert (unknown.code, "Did you mean 'ops'?" in unknown.err) == (2, True)
     none = bench.cli("notify", bench.spec())

@@ -11,7 +11,7 @@ import click
 
 from engine import check, specs
 from engine import plugins as plugin_loader
-from engine.cli.common import existing_store, json_option, print_json, state_option
+from engine.cli.common import existing_store, json_option, print_json, say, state_option
 from engine.errors import EngineError, SpecError
 from engine.expressions import suggestion
 from engine.notify.message import Message
@@ -59,7 +59,7 @@ def notify(spec: Path, names: tuple[str, ...], early: bool, show: bool, trial: b
         if not told and not notes:
             click.echo("nothing is due")
     for note in notes:
-        click.echo(f"note: {note}", err=True)
+        say(f"note: {note}", err=True)
     sys.exit(5 if notes else 0)
 
 
@@ -97,6 +97,6 @@ def _show(integration: Integration, due: Sequence[tuple[NotifyRule, Message]], *
         return
     for rule, message in due:
         click.echo(f"{rule.name} ({rule.channel}, {rule.send.replace('_', ' ')}):")
-        click.echo(f"{message.subject}\n\n{message.text}\n")
+        say(f"{message.subject}\n\n{message.text}\n")
     if not due:
         click.echo("nothing is due")
